@@ -1,0 +1,58 @@
+// The seam between bytes and sessions: what a connection and its session say to each other. In the daemon the
+// connection is a broker (net/connection_broker); in tests any actor plays it, so that whole sessions, TLS included,
+// run on the deterministic scheduler. On another node it will be the same two interfaces through CAF networking.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <caf/all.hpp>
+
+namespace merpati::net {
+
+using bytes = std::vector<char>;
+
+/// Where a connection comes from and where it arrived.
+struct endpoint_info {
+  std::string remote_address; ///< numeric IPv4 or IPv6
+  std::uint16_t remote_port = 0;
+  std::string local_address;
+  std::uint16_t local_port = 0;
+};
+
+// connection -> session
+struct received {
+  bytes data; ///< never empty; moved, not copied
+};
+struct write_done {
+  std::uint64_t total_bytes = 0; ///< octets handed to the kernel since the connection began
+};
+struct peer_closed {
+  std::string reason; ///< empty: an orderly end of file
+};
+
+// session -> connection
+struct send_bytes {
+  bytes data;
+};
+struct pause_reading {};
+struct resume_reading {};
+struct close_connection {}; ///< after all that was sent has been handed to the kernel
+
+} // namespace merpati::net
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::received)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::write_done)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::peer_closed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::send_bytes)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::pause_reading)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::resume_reading)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::close_connection)
+
+namespace merpati::net {
+
+using connection_actor = caf::typed_actor<caf::reacts_to<send_bytes>, caf::reacts_to<pause_reading>,
+                                          caf::reacts_to<resume_reading>, caf::reacts_to<close_connection>>;
+
+} // namespace merpati::net
