@@ -28,8 +28,9 @@ struct shard_options {
   std::uint64_t reserve_bytes = 64ull << 20;     ///< free disk space below which messages are refused (disk_full)
 };
 
-/// A consistent view of the index at one moment (an LMDB read transaction). Short-lived: no socket write, no wait and
-/// no actor hop while it lives. May be used on another thread than the one that made it, by one at a time.
+/// A consistent view of the index at one moment (an LMDB read transaction). Short-lived: no socket write, no wait, no
+/// apply() and no actor hop while it lives. May be used on another thread than the one that made it, by one at a time. A row that
+/// fails its checksum is reported as an error in the log and passed over as if it were missing; damaged() counts them.
 class read_view {
 public:
   read_view(read_view&&) noexcept;
@@ -70,6 +71,9 @@ public:
   /// Rows in the order of next_due, from `from` on, until `each` returns false.
   void waiting_by_due(timestamp from, const std::function<bool(const waiting_row&)>& each) const;
 
+  /// Rows that this view met and could not use because they are damaged.
+  std::size_t damaged() const noexcept;
+
 private:
   friend class shard;
   struct state;
@@ -85,7 +89,8 @@ public:
   spool_file& operator=(spool_file&&) noexcept;
   ~spool_file();
   result<void> append(std::string_view octets);
-  /// Syncs the file and its folder entry. The body is removed again unless an add_message takes it over.
+  /// Syncs the file and its folder entry. The body is removed again with this object unless an add_message took it
+  /// over: keep the object until that one is answered.
   result<spooled_body> finish();
 
 private:
@@ -140,13 +145,16 @@ public:
   result<body_reader> open_body(const body_row& where) const;
   result<spool_file> start_spool();
 
-  /// Frees the disk space of dead bodies: moves what lives out of the emptiest segments, at most `budget_bytes` of
-  /// copying in one call. Returns the octets freed; 0: nothing worth doing.
+  /// Frees the disk space of dead bodies: moves what lives out of the emptiest segment, about `budget_bytes` of copying
+  /// in one call, and removes the file once nothing in it lives. Returns the octets that were moved or freed; 0: nothing
+  /// is worth doing.
   result<std::uint64_t> compact(std::uint64_t budget_bytes);
 
   /// disk_full when a new message should be refused now (asked before a body is accepted).
   result<void> admits(std::uint64_t body_bytes) const;
   shard_statistics statistics() const;
+  /// The index as text: the same for two shards that were given the same mutations, however they were grouped.
+  result<std::string> dump() const;
   const std::filesystem::path& folder() const noexcept;
 
 private:

@@ -36,9 +36,18 @@ struct peer_closed {
 struct send_bytes {
   bytes data;
 };
-struct pause_reading {};
-struct resume_reading {};
+/// Of all octets received so far these were used up. The connection stops reading from the peer, and TCP pushes back,
+/// while more than read_window octets are with the session: counted by the connection, so that not even a session that
+/// has no time to run is flooded.
+struct consumed {
+  std::uint64_t total_bytes = 0; ///< since the connection began; never goes back
+};
 struct close_connection {}; ///< after all that was sent has been handed to the kernel
+
+/// Octets a session may hold unread. 128 KiB fills a 10 Mbit/s line over 100 ms of round trip.
+inline constexpr std::size_t read_window = 128 * 1024;
+/// A session tells what it consumed whenever this much has come together; an interactive session hardly ever does.
+inline constexpr std::size_t consumed_step = read_window / 4;
 
 } // namespace merpati::net
 
@@ -46,13 +55,12 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::received)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::write_done)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::peer_closed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::send_bytes)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::pause_reading)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::resume_reading)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::consumed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::close_connection)
 
 namespace merpati::net {
 
-using connection_actor = caf::typed_actor<caf::reacts_to<send_bytes>, caf::reacts_to<pause_reading>,
-                                          caf::reacts_to<resume_reading>, caf::reacts_to<close_connection>>;
+using connection_actor =
+    caf::typed_actor<caf::reacts_to<send_bytes>, caf::reacts_to<consumed>, caf::reacts_to<close_connection>>;
 
 } // namespace merpati::net

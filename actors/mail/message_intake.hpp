@@ -1,0 +1,58 @@
+// A message on its way into the store: parsed while its octets arrive, held in memory while it is small, written to a
+// spool file on another thread from then on. No session holds more than the limit.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "actors/runtime/session.hpp"
+#include "actors/store/node_store.hpp"
+#include "protocols/mime/parser.hpp"
+#include "storage/mutation.hpp"
+
+namespace merpati::mail {
+
+/// What add_message wants to know of a message.
+struct taken_message {
+  storage::body_source body;
+  std::string summary;
+  std::uint64_t thread_key = 0;
+};
+
+struct intake_limits {
+  std::size_t in_memory_bytes = 256 * 1024; ///< larger messages go to a spool file
+  mime::limits mime;
+};
+
+class message_intake {
+public:
+  /// Spools in the folder of `shard`. `store` and `limits` outlive the intake.
+  message_intake(const store::node_store& store, std::uint32_t shard, const intake_limits& limits);
+
+  /// The next octets. Follow it with flush() when wants_flush().
+  void add(std::string_view octets);
+  bool wants_flush() const noexcept {
+    return buffer_.size() > (spool_ ? spool_piece_bytes : limits_->in_memory_bytes);
+  }
+  /// Waits until what is held has gone to the spool file. errc::disk_full, errc::unavailable.
+  runtime::task<result<void>> flush(runtime::session_io& io);
+
+  /// The complete message; a spool file is on disk (synced) now. Call once.
+  runtime::task<result<taken_message>> finish(runtime::session_io& io);
+
+private:
+  struct spool;
+  /// Large enough to amortise the hop to the other thread, small beside a session's budget.
+  static constexpr std::size_t spool_piece_bytes = 128 * 1024;
+
+  const store::node_store* store_;
+  std::uint32_t shard_;
+  const intake_limits* limits_;
+  mime::parser parser_;
+  std::string buffer_;
+  std::shared_ptr<spool> spool_;
+};
+
+} // namespace merpati::mail

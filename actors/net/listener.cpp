@@ -1,0 +1,253 @@
+#include "actors/net/listener.hpp"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <caf/io/all.hpp>
+#include <caf/io/network/default_multiplexer.hpp>
+#include <caf/io/network/doorman_impl.hpp>
+
+#include "actors/net/connection_broker.hpp"
+#include "actors/net/limiter.hpp"
+#include "actors/runtime/stats.hpp"
+#include "base/log.hpp"
+
+namespace merpati::net {
+
+namespace {
+
+/// Connections the kernel completes while we are busy or paused.
+constexpr int backlog = 1024;
+/// How often a paused listener looks whether descriptors are free again.
+constexpr auto pause_step = std::chrono::milliseconds(250);
+
+struct paused {};
+
+class descriptor {
+public:
+  explicit descriptor(int fd) noexcept : fd_(fd) {}
+  ~descriptor() {
+    if (fd_ >= 0)
+      ::close(fd_);
+  }
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  int get() const noexcept { return fd_; }
+  int release() noexcept { return std::exchange(fd_, -1); }
+
+private:
+  int fd_;
+};
+
+std::pair<std::string, std::uint16_t> text_of(const sockaddr_storage& address) {
+  char text[INET6_ADDRSTRLEN] = {};
+  if (address.ss_family == AF_INET) {
+    const auto& four = reinterpret_cast<const sockaddr_in&>(address);
+    inet_ntop(AF_INET, &four.sin_addr, text, sizeof text);
+    return {text, ntohs(four.sin_port)};
+  }
+  const auto& six = reinterpret_cast<const sockaddr_in6&>(address);
+  inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof text);
+  return {text, ntohs(six.sin6_port)};
+}
+
+endpoint_info endpoints_of(int fd) {
+  endpoint_info info;
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0)
+    std::tie(info.remote_address, info.remote_port) = text_of(address);
+  size = sizeof address;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0)
+    std::tie(info.local_address, info.local_port) = text_of(address);
+  return info;
+}
+
+} // namespace
+
+} // namespace merpati::net
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::net::paused)
+
+namespace merpati::net {
+
+namespace {
+
+/// The listening socket in CAF's event loop. Accepted sockets become connection brokers here, without a detour over
+/// the listener's mailbox, so that the limits hold at each accept.
+class acceptor final : public caf::io::network::doorman_impl {
+public:
+  acceptor(caf::io::network::default_multiplexer& loop, int fd, listener_settings settings)
+      : caf::io::network::doorman_impl(loop, fd), loop_(loop), settings_(std::move(settings)) {}
+
+  bool new_connection() override {
+    descriptor accepted(acceptor_.accepted_socket());
+    if (detached())
+      return false;
+    try {
+      take(accepted);
+    } catch (const std::exception& e) {
+      log::error("a connection to the {} port is dropped: {}", settings_.kind, e.what());
+    }
+    return true;
+  }
+
+  const listener_settings& settings() const noexcept { return settings_; }
+
+private:
+  void take(descriptor& accepted) {
+    const int fd = accepted.get();
+    auto info = endpoints_of(fd);
+    auto admitted = settings_.limiter->admit(info.remote_address);
+    if (settings_.limiter->near_descriptor_limit(fd)) {
+      halt();
+      caf::anon_send(caf::actor_cast<caf::actor>(parent()), paused{});
+    }
+    if (!admitted) {
+      log::info("{}: a connection from {} is refused, there are too many", settings_.kind, info.remote_address);
+      // Best effort: a fresh socket takes a line, and nobody is waited for.
+      (void)::send(fd, settings_.refusal.data(), settings_.refusal.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+      return;
+    }
+    const int on = 1;
+    ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    connection_settings connection;
+    connection.scribe = loop_.new_scribe(accepted.release());
+    connection.descriptor = fd;
+    connection.info = std::move(info);
+    connection.admitted = std::move(admitted);
+    connection.make_session = settings_.make_session;
+    connection.sessions = settings_.sessions;
+    connection.sessions_phase = settings_.sessions_phase;
+    connection.parent = parent()->id();
+    caf::actor_config config{&loop_};
+    parent()->system().spawn_class<connection_broker, caf::no_spawn_options>(config, std::move(connection));
+  }
+
+  caf::io::network::default_multiplexer& loop_;
+  listener_settings settings_;
+};
+
+class listener_broker final : public caf::io::broker {
+public:
+  listener_broker(caf::actor_config& config, caf::intrusive_ptr<acceptor> socket)
+      : caf::io::broker(config),
+        socket_(std::move(socket)),
+        stats_(runtime::stats_handle::add(id(), "listener",
+                                          socket_->settings().kind + " " + socket_->settings().address + " port "
+                                              + std::to_string(socket_->port()),
+                                          socket_->settings().parent)) {}
+
+  const char* name() const override { return "listener"; }
+  void on_exit() override { limiter_ = nullptr; }
+
+protected:
+  caf::behavior make_behavior() override {
+    set_default_handler(caf::drop);
+    limiter_ = socket_->settings().limiter;
+    door_ = socket_->hdl();
+    add_doorman(std::move(socket_));
+    return {[](const caf::io::new_connection_msg&) {},
+            [this](const caf::io::acceptor_closed_msg&) {
+              stats_.set_error("the listening socket is broken");
+              quit(caf::exit_reason::unhandled_exception);
+            },
+            [](const caf::io::acceptor_passivated_msg&) {}, stats_.timed([this](paused) { on_paused(); }),
+            [this](runtime::stop_request) { quit(); }};
+  }
+
+private:
+  void on_paused() {
+    const descriptor probe(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (probe.get() >= 0 && !limiter_->near_descriptor_limit(probe.get())) {
+      warned_ = false;
+      trigger(door_);
+      return;
+    }
+    if (!std::exchange(warned_, true))
+      log::warning("accepting pauses: nearly all file descriptors are in use; raise LimitNOFILE or lower the limits of "
+                   "connections");
+    delayed_send(this, pause_step, paused{});
+  }
+
+  caf::intrusive_ptr<acceptor> socket_; // until the broker has begun
+  runtime::stats_handle stats_;
+  std::shared_ptr<connection_limiter> limiter_;
+  caf::io::accept_handle door_;
+  bool warned_ = false;
+};
+
+result<std::pair<sockaddr_storage, socklen_t>> parse(const std::string& address, std::uint16_t port) {
+  sockaddr_storage out{};
+  auto& four = reinterpret_cast<sockaddr_in&>(out);
+  auto& six = reinterpret_cast<sockaddr_in6&>(out);
+  if (inet_pton(AF_INET, address.c_str(), &four.sin_addr) == 1) {
+    four.sin_family = AF_INET;
+    four.sin_port = htons(port);
+    return std::pair{out, static_cast<socklen_t>(sizeof four)};
+  }
+  if (inet_pton(AF_INET6, address.c_str(), &six.sin6_addr) == 1) {
+    six.sin6_family = AF_INET6;
+    six.sin6_port = htons(port);
+    return std::pair{out, static_cast<socklen_t>(sizeof six)};
+  }
+  return fail(errc::invalid, "\"" + address + "\" is not a numeric IPv4 or IPv6 address");
+}
+
+tl::unexpected<error> socket_failure(const listener_settings& settings, const char* what) {
+  const int cause = errno;
+  const auto text = std::string(what) + " " + settings.address + " port " + std::to_string(settings.port) + ": "
+                    + std::strerror(cause);
+  switch (cause) {
+  case EADDRINUSE: return fail(errc::in_use, text);
+  case EACCES:
+  case EPERM: return fail(errc::not_permitted, text);
+  case EADDRNOTAVAIL:
+  case EAFNOSUPPORT: return fail(errc::invalid, text);
+  default: return fail(errc::unavailable, text);
+  }
+}
+
+} // namespace
+
+result<bound_listener> listen(caf::actor_system& system, listener_settings settings) {
+  auto where = parse(settings.address, settings.port);
+  if (!where)
+    return tl::unexpected<error>(std::move(where.error()));
+  auto& [address, size] = *where;
+  descriptor fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd.get() < 0)
+    return socket_failure(settings, "no socket for");
+  const int on = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (address.ss_family == AF_INET6)
+    ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
+    return socket_failure(settings, "cannot bind to");
+  if (::listen(fd.get(), backlog) != 0)
+    return socket_failure(settings, "cannot listen on");
+  auto* loop = dynamic_cast<caf::io::network::default_multiplexer*>(&system.middleman().backend());
+  if (loop == nullptr)
+    return fail(errc::internal, "the network runs on another multiplexer than CAF's default one");
+  if (!settings.limiter)
+    settings.limiter = make_limiter({});
+  auto socket = caf::make_counted<acceptor>(*loop, fd.get(), std::move(settings));
+  (void)fd.release();
+  bound_listener bound;
+  bound.address = socket->settings().address;
+  bound.port = socket->port();
+  caf::actor_config config{loop};
+  bound.actor = system.spawn_class<listener_broker, caf::no_spawn_options>(config, std::move(socket));
+  return bound;
+}
+
+} // namespace merpati::net

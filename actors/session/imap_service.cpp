@@ -1,0 +1,236 @@
+#include "actors/session/imap_service.hpp"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "actors/session/imap_session.hpp"
+#include "base/log.hpp"
+
+namespace merpati::session {
+
+imap_service::imap_service(runtime::session_io& io, services_ptr services, door entrance)
+  : io_(io), services_(std::move(services)), engine_(engine_options(entrance)) {
+}
+
+imap_service::~imap_service() {
+  leave_mailbox();
+}
+
+imap::engine_options imap_service::engine_options(door entrance) const {
+  const auto& configured = services_->limits;
+  imap::engine_options options;
+  options.tls_active = entrance.implicit_tls;
+  options.starttls_available = !entrance.implicit_tls && services_->tls() != nullptr;
+  options.plaintext_login_allowed = entrance.plaintext_login;
+  options.limits.line_before_login = configured.imap.line_before_login_bytes;
+  options.limits.command_before_login = configured.imap.line_before_login_bytes;
+  options.limits.line_after_login = configured.imap.line_bytes;
+  options.limits.command_after_login = std::max(options.limits.command_after_login, options.limits.line_after_login);
+  options.limits.append_bytes = configured.message_bytes;
+  options.limits.bad_commands = static_cast<unsigned>(configured.imap.bad_commands);
+  options.limits.bad_commands_before_login = static_cast<unsigned>(configured.imap.bad_commands_before_login);
+  options.limits.mailbox_name = configured.imap.mailbox_name_bytes;
+  options.limits.mailbox_levels = configured.imap.mailbox_levels;
+  return options;
+}
+
+runtime::task<void> imap_service::run() {
+  engine_.start();
+  for (;;) {
+    auto step = engine_.next();
+    if (std::holds_alternative<imap::steps::need_input>(step)) {
+      auto go_on = co_await read_more();
+      if (!go_on)
+        co_return;
+    } else if (auto* command = std::get_if<imap::steps::execute>(&step)) {
+      auto answer = co_await carry_out(std::move(command->what.body));
+      if (io_.closed())
+        co_return;
+      engine_.finish(answer);
+    } else if (auto* login = std::get_if<imap::steps::log_in>(&step)) {
+      co_await log_in(std::move(*login));
+    } else if (auto* append = std::get_if<imap::steps::append_begin>(&step)) {
+      co_await begin_append(std::move(append->what));
+    } else if (auto* data = std::get_if<imap::steps::append_data>(&step)) {
+      co_await append_octets(data->octets);
+    } else if (std::holds_alternative<imap::steps::append_end>(step)) {
+      auto answer = co_await end_append();
+      engine_.finish(answer);
+    } else if (std::holds_alternative<imap::steps::append_cancelled>(step)) {
+      append_.reset();
+    } else if (std::holds_alternative<imap::steps::start_tls>(step)) {
+      auto established = co_await start_tls();
+      if (!established)
+        co_return;
+    } else if (std::holds_alternative<imap::steps::idle_begin>(step)) {
+      co_await refresh();
+      report_changes(true);
+    } else if (std::holds_alternative<imap::steps::idle_end>(step)) {
+      report_changes(true);
+      engine_.finish(imap::ok());
+    } else {
+      co_await send_output();
+      co_return;
+    }
+  }
+}
+
+runtime::task<bool> imap_service::send_output() {
+  auto output = engine_.take_output();
+  if (output.empty())
+    co_return true;
+  auto sent = co_await io_.write(output);
+  co_return sent.has_value();
+}
+
+/// Sends what there is and waits for what comes. False: the session is over.
+runtime::task<bool> imap_service::read_more() {
+  auto sent = co_await send_output();
+  if (!sent)
+    co_return false;
+  bool known = engine_.state() != imap::session_state::not_authenticated;
+  auto event = co_await io_.next(known ? services_->limits.imap.idle : services_->limits.imap.idle_before_login);
+  if (event.is_data())
+    engine_.feed(event.data());
+  else if (event.is_notice())
+    take_notice(event.notice());
+  else if (event.is_stop())
+    engine_.shutdown("UNAVAILABLE", "The server is stopping, connect again soon");
+  else if (event.is_timeout())
+    engine_.shutdown("", "Idle for too long");
+  else
+    co_return false;
+  co_return true;
+}
+
+void imap_service::take_notice(const runtime::notice& notice) {
+  const auto* update = notice.get<mail::mailbox_update>();
+  if (!update || !open_)
+    return;
+  if (!update->now) {
+    engine_.shutdown("", "The selected mailbox was deleted");
+    return;
+  }
+  adopt(update->now);
+  if (engine_.idling())
+    report_changes(true);
+}
+
+runtime::task<bool> imap_service::start_tls() {
+  io_.write_soon(engine_.take_output());
+  auto established = co_await io_.start_tls(services_->tls(), "imap");
+  if (!established) {
+    log::info("imap: TLS handshake with {} failed: {}", io_.info().remote_address, established.error().what);
+    co_return false;
+  }
+  engine_.tls_started();
+  co_return true;
+}
+
+runtime::task<void> imap_service::log_in(imap::steps::log_in login) {
+  if (!login.authorization.empty() && login.authorization != login.user) {
+    engine_.login_failed(error{errc::not_permitted, "nobody may act for another"});
+    co_return;
+  }
+  auth::credentials credentials;
+  credentials.login = std::move(login.user);
+  credentials.password = std::move(login.password);
+  credentials.client_address = io_.info().remote_address;
+  auto verdict = co_await io_.ask<auth::login_verdict>(services_->authenticator(), std::move(credentials));
+  if (!verdict) {
+    engine_.login_failed(verdict.error());
+  } else if (!verdict->who) {
+    engine_.login_failed(verdict->who.error());
+  } else {
+    user_ = std::move(*verdict->who);
+    io_.set_label(user_.name);
+    engine_.login_succeeded();
+  }
+}
+
+runtime::task<imap::reply> imap_service::carry_out(imap::command_body body) {
+  return std::visit(
+      [this](auto& command) -> task<imap::reply> {
+        if constexpr (requires { serve(std::move(command)); })
+          return serve(std::move(command));
+        else
+          throw std::logic_error("the engine handed over a command that it carries out by itself");
+      },
+      body);
+}
+
+void imap_service::adopt(imap::snapshot_ptr now) {
+  if (open_ && now && now->state().highest_modseq >= open_->now->state().highest_modseq)
+    open_->now = std::move(now);
+}
+
+void imap_service::report_changes(bool expunge_allowed) {
+  if (!open_)
+    return;
+  imap::change_rules rules;
+  rules.expunge_allowed = expunge_allowed;
+  rules.with_modseq = engine_.enabled().condstore;
+  open_->view = imap::write_changes(open_->view, open_->now, rules, engine_.output());
+}
+
+/// Everything that was acknowledged to anybody by now is in `open_->now` afterwards.
+runtime::task<void> imap_service::refresh() {
+  if (!open_)
+    co_return;
+  auto reply = co_await io_.ask<mail::mailbox_reply>(open_->actor, mail::refresh{});
+  if (reply && reply->now)
+    adopt(std::move(reply->now));
+  else
+    engine_.shutdown("UNAVAILABLE", "The selected mailbox is gone or can't be read now");
+}
+
+runtime::task<mail::mailbox_reply> imap_service::change(storage::mutation what) {
+  mail::change request;
+  request.what = std::move(what);
+  auto reply = co_await io_.ask<mail::mailbox_reply>(open_->actor, std::move(request));
+  mail::mailbox_reply answer{fail(errc::unavailable, "the mailbox does not answer"), nullptr};
+  if (reply)
+    answer = std::move(*reply);
+  adopt(answer.now);
+  co_return answer;
+}
+
+void imap_service::leave_mailbox() {
+  if (!open_)
+    return;
+  mail::leave farewell;
+  farewell.session = io_.self();
+  caf::anon_send(open_->actor, std::move(farewell));
+  open_.reset();
+}
+
+result<std::vector<uid>> imap_service::resolve(const imap::sequence_set& set, bool uids) const {
+  std::vector<uid> found;
+  const auto& view = *open_->view;
+  if (!uids && !set.fits(view.size()))
+    return fail(errc::invalid, "there is no message with that sequence number");
+  auto add = [&](std::uint32_t, const imap::message_item& item) { found.push_back(item.id); };
+  for (auto range : set.resolve(uids ? view.last_uid().value : view.size())) {
+    if (!uids) {
+      view.for_range(range.first, range.last, add);
+      continue;
+    }
+    auto first = view.lower_bound(uid{range.first});
+    auto behind = range.last == UINT32_MAX ? view.size() + 1 : view.lower_bound(uid{range.last + 1});
+    if (behind > first)
+      view.for_range(first, behind - 1, add);
+  }
+  return found;
+}
+
+runtime::task<void> imap_service::breathe() {
+  co_await io_.sleep(std::chrono::nanoseconds(0));
+}
+
+runtime::task<void> run_imap_session(runtime::session_io& io, services_ptr services, door entrance) {
+  imap_service service(io, std::move(services), entrance);
+  co_await service.run();
+}
+
+} // namespace merpati::session

@@ -1,0 +1,122 @@
+// Carries out the commands of one IMAP client. The engine parses and keeps the state machine; this is where commands
+// meet mailboxes and store. Members that serve one verb are in a file of their own: imap_fetch.cpp, imap_search.cpp, ...
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actors/mail/mailboxes_actor.hpp"
+#include "actors/mail/message_intake.hpp"
+#include "actors/runtime/session.hpp"
+#include "actors/session/body_stream.hpp"
+#include "actors/session/services.hpp"
+#include "protocols/imap/fetch_plan.hpp"
+#include "protocols/imap/mailbox_snapshot.hpp"
+#include "protocols/imap/search_program.hpp"
+#include "protocols/imap/server_engine.hpp"
+
+namespace merpati::session {
+
+class imap_service {
+public:
+  imap_service(runtime::session_io& io, services_ptr services, door entrance);
+  ~imap_service();
+
+  runtime::task<void> run();
+
+private:
+  template <class T>
+  using task = runtime::task<T>;
+
+  /// The mailbox that SELECT or EXAMINE opened.
+  struct open_mailbox {
+    std::string name;
+    bool read_only = false;
+    mail::mailbox_actor actor;
+    imap::snapshot_ptr view; ///< what the client knows: its sequence numbers mean this
+    imap::snapshot_ptr now;  ///< the latest that we know
+  };
+
+  // the loop
+  imap::engine_options engine_options(door entrance) const;
+  task<bool> read_more();
+  task<bool> start_tls();
+  task<void> log_in(imap::steps::log_in login);
+  task<imap::reply> carry_out(imap::command_body body);
+  void take_notice(const runtime::notice& notice);
+  /// Sends what the engine's output holds. False: the connection is gone.
+  task<bool> send_output();
+
+  // the open mailbox
+  void adopt(imap::snapshot_ptr now);
+  /// Appends what the client does not know yet; where it is not allowed to hear of removals they are kept for later.
+  void report_changes(bool expunge_allowed);
+  task<void> refresh();
+  task<mail::mailbox_reply> change(storage::mutation what);
+  void leave_mailbox();
+  /// UIDs of the client's view that `set` names; errc::invalid: a sequence number that is not there.
+  result<std::vector<uid>> resolve(const imap::sequence_set& set, bool uids) const;
+
+  // mailboxes: imap_mailboxes.cpp
+  task<imap::reply> serve(imap::commands::select command);
+  task<imap::reply> serve(imap::commands::create command);
+  task<imap::reply> serve(imap::commands::delete_mailbox command);
+  task<imap::reply> serve(imap::commands::rename command);
+  task<imap::reply> serve(imap::commands::subscribe command);
+  task<imap::reply> serve(imap::commands::unsubscribe command);
+  task<imap::reply> serve(imap::commands::list command);
+  task<imap::reply> serve(imap::commands::lsub command);
+  task<imap::reply> serve(imap::commands::status command);
+  task<imap::reply> set_subscription(std::string name, bool on);
+  result<storage::mailbox_row> find_mailbox(const std::string& name) const;
+  task<result<storage::outcome>> commit(storage::mutation what);
+
+  // the open mailbox: imap_selected.cpp, imap_fetch.cpp, imap_search.cpp
+  task<imap::reply> serve(imap::commands::noop command);
+  task<imap::reply> serve(imap::commands::check command);
+  task<imap::reply> serve(imap::commands::close command);
+  task<imap::reply> serve(imap::commands::unselect command);
+  task<imap::reply> serve(imap::commands::expunge command);
+  task<imap::reply> serve(imap::commands::store command);
+  task<imap::reply> serve(imap::commands::copy command);
+  task<imap::reply> serve(imap::commands::move command);
+  task<imap::reply> copy_messages(imap::sequence_set set, bool uids, std::string target, bool remove_source);
+  task<imap::reply> serve(imap::commands::fetch command);
+  task<imap::reply> serve(imap::commands::search command);
+  task<result<std::vector<uid>>> set_seen(const imap::fetch_plan& plan, const std::vector<uid>& ids);
+  task<result<void>> fetch_rows(const imap::fetch_plan& plan, const std::vector<uid>& ids);
+  task<result<void>> fetch_summaries(const imap::fetch_plan& plan, const std::vector<uid>& ids);
+  task<result<void>> fetch_bodies(const imap::fetch_plan& plan, const std::vector<uid>& ids,
+                                  const std::vector<uid>& seen_now);
+  task<result<void>> fetch_one(const imap::fetch_plan& plan, std::uint32_t sequence, bool seen_now);
+  task<result<void>> send_piece(const imap::fetch_piece& piece, body_stream& body);
+  task<result<std::string>> read_octets(body_stream& body, std::uint64_t offset, std::uint64_t length);
+  /// The stored summary of a message; made anew from its octets where it is lost or damaged.
+  task<result<std::string>> summary_of(body_stream& body, std::optional<std::string> stored);
+  task<result<bool>> search_octets(const imap::search_program& program, std::uint32_t sequence,
+                                   imap::message_item item);
+  /// Gives other actors of this thread a turn in the middle of long work.
+  task<void> breathe();
+
+  // APPEND: imap_append.cpp
+  task<void> begin_append(imap::commands::append command);
+  task<void> append_octets(std::string_view octets);
+  task<imap::reply> end_append();
+
+  runtime::session_io& io_;
+  services_ptr services_;
+  imap::server_engine engine_;
+  auth::identity user_;
+  std::optional<open_mailbox> open_;
+  bool mailbox_deleted_ = false;
+
+  struct append_state {
+    storage::target target;
+    std::optional<timestamp> internal_date;
+    mail::message_intake intake;
+  };
+  std::optional<append_state> append_;
+};
+
+} // namespace merpati::session

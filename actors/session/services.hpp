@@ -1,0 +1,57 @@
+// What a session is given to work with: the parts of the daemon it may ask, and its bounds. One immutable object for
+// all sessions; what is restarted or reloaded behind it sits in slots.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "actors/auth/authenticator_actor.hpp"
+#include "actors/mail/mailboxes_actor.hpp"
+#include "actors/mail/message_intake.hpp"
+#include "actors/runtime/supervisor.hpp"
+#include "actors/store/node_store.hpp"
+#include "base/clock.hpp"
+#include "config/limits.hpp"
+#include "protocols/tls/context.hpp"
+
+namespace merpati::session {
+
+/// The certificates in use; a reload puts others in their place for sessions that begin later.
+class tls_slot {
+public:
+  std::shared_ptr<const tls::server_context> get() const { return context_.load(); }
+  void set(std::shared_ptr<const tls::server_context> context) { context_.store(std::move(context)); }
+
+private:
+  std::atomic<std::shared_ptr<const tls::server_context>> context_;
+};
+
+struct services {
+  std::string hostname;
+  config::limits limits;
+  mail::intake_limits intake;
+  const clock_source* clock = &clock_source::system();
+  std::shared_ptr<const store::node_store> store;
+  std::shared_ptr<runtime::actor_slot> mailboxes_slot;
+  std::shared_ptr<runtime::actor_slot> authenticator_slot;
+  std::shared_ptr<const tls_slot> certificates; ///< null or empty: no TLS is offered
+
+  mail::mailboxes_actor mailboxes() const { return caf::actor_cast<mail::mailboxes_actor>(mailboxes_slot->get()); }
+  auth::authenticator_actor authenticator() const {
+    return caf::actor_cast<auth::authenticator_actor>(authenticator_slot->get());
+  }
+  std::shared_ptr<const tls::server_context> tls() const { return certificates ? certificates->get() : nullptr; }
+};
+
+using services_ptr = std::shared_ptr<const services>;
+
+/// What the listener of a session decides.
+struct door {
+  bool implicit_tls = false;
+  bool plaintext_login = false; ///< passwords without TLS (loopback only, see config)
+};
+
+} // namespace merpati::session

@@ -1,0 +1,98 @@
+// The configuration as typed, immutable values, and the reader that makes them from a TOML file. Reading reports all
+// errors at once, each with its line and a remedy.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "config/limits.hpp"
+
+namespace merpati::config {
+
+enum class listener_kind : std::uint8_t { smtp, submission, submissions, imap, imaps, pop3, pop3s };
+
+/// The word of the configuration file: "smtp", "submission", ...
+std::string_view to_string(listener_kind kind) noexcept;
+/// TLS from the first octet (RFC 8314 3): submissions, imaps, pop3s.
+bool implicit_tls(listener_kind kind) noexcept;
+
+struct listener {
+  listener_kind kind = listener_kind::smtp;
+  std::string address;          ///< numeric IPv4 or IPv6, without brackets
+  std::uint16_t port = 0;       ///< 0: any free port
+  bool plaintext_login = false; ///< LOGIN and AUTH without TLS; on loopback addresses only
+  std::size_t line = 0;         ///< where it is in the file
+  bool operator==(const listener&) const = default;
+};
+
+/// A certificate chain and its key, both PEM, absolute paths.
+struct certificate {
+  std::string name; ///< server name it is for (SNI), lower case; empty: for all others
+  std::filesystem::path chain;
+  std::filesystem::path key;
+  std::size_t line = 0;
+};
+
+struct tls_settings {
+  std::vector<certificate> certificates; ///< empty: no TLS. Else the first is the one for all names, the rest are SNI
+  bool enabled() const noexcept { return !certificates.empty(); }
+};
+
+struct admin_settings {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0; ///< 0: any free port
+  bool enabled = true;    ///< false: no admin port; `merpati user` then needs the daemon stopped
+};
+
+struct storage_settings {
+  std::uint32_t shards = 1;                 ///< may grow later, never shrink
+  std::uint64_t reserve_bytes = 67'108'864; ///< free disk space below which new mail waits outside (452)
+};
+
+enum class log_level : std::uint8_t { debug, info, warning, error };
+
+struct settings {
+  std::filesystem::path file;     ///< absolute
+  std::string hostname;           ///< what greetings and trace fields say; lower case
+  std::filesystem::path data_dir; ///< absolute
+  tls_settings tls;
+  std::vector<listener> listeners; ///< at least one
+  admin_settings admin;
+  storage_settings storage;
+  config::limits limits;
+  log_level level = log_level::info;
+};
+
+/// One thing that is wrong in a configuration.
+struct problem {
+  std::string file;
+  std::size_t line = 0; ///< from 1; 0: the file as a whole
+  std::string what;     ///< what is wrong
+  std::string remedy;   ///< what to do about it
+  bool operator==(const problem&) const = default;
+};
+
+/// "file:line: what; remedy"
+std::string to_string(const problem& p);
+
+using problems = std::vector<problem>;
+
+/// Reads `file`. Touches no other file.
+tl::expected<settings, problems> load(const std::filesystem::path& file);
+
+/// Reads `text` as the content of `file`, against whose folder relative paths are taken. No I/O.
+tl::expected<settings, problems> parse(std::string_view text, const std::filesystem::path& file);
+
+/// What the files that `s` names get wrong: certificates and keys that are missing, unreadable or no PEM, keys that
+/// everybody may read, a data folder that can't be one.
+problems check_files(const settings& s);
+
+/// A few lines for people: who listens where, with what certificates, where the data is.
+std::string describe(const settings& s);
+
+} // namespace merpati::config

@@ -1,0 +1,442 @@
+#include "main/daemon.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include <caf/all.hpp>
+#include <caf/io/middleman.hpp>
+
+#include "actors/auth/authenticator_actor.hpp"
+#include "actors/mail/directory.hpp"
+#include "actors/mail/mailboxes_actor.hpp"
+#include "actors/net/listener.hpp"
+#include "actors/runtime/supervisor.hpp"
+#include "actors/session/imap_session.hpp"
+#include "actors/session/pop3_session.hpp"
+#include "actors/session/services.hpp"
+#include "actors/session/smtp_session.hpp"
+#include "actors/store/io_actor.hpp"
+#include "actors/store/node_store.hpp"
+#include "actors/store/writer_actor.hpp"
+#include "base/log.hpp"
+#include "main/certificates.hpp"
+#include "main/store_layout.hpp"
+
+namespace merpati {
+
+namespace {
+
+// Ordered stop: what lets work in ends first, what keeps it safe ends last.
+constexpr int phase_listeners = 0;
+constexpr int phase_sessions = 1;
+constexpr int phase_services = 2;
+constexpr int phase_store = 3;
+
+/// Threads that may block on body files. Reads that miss the page cache and spooled messages share them.
+constexpr std::size_t io_workers = 4;
+
+class system_config : public caf::actor_system_config {
+public:
+  system_config() {
+    load<caf::io::middleman>();
+    // As many workers as cores: sessions never block. Work is shared through one queue: on few cores stealing gains
+    // nothing, and its idle workers poll, which costs a sleeping machine its sleep (docs/performance.md).
+    set("scheduler.max-threads", std::max<std::size_t>(2, std::thread::hardware_concurrency()));
+    set("scheduler.policy", caf::atom("sharing"));
+    set("middleman.workers", std::size_t{0}); // background brokers for remote actors: there is no cluster port
+    set("logger.verbosity", caf::atom("quiet"));
+  }
+};
+
+result<std::shared_ptr<const tls::server_context>> load_certificates(const config::tls_settings& settings) {
+  auto sources = read_certificates(settings);
+  if (!sources)
+    return tl::make_unexpected(sources.error());
+  return tls::server_context::create(std::move(*sources));
+}
+
+std::string refusal_of(config::listener_kind kind) {
+  switch (kind) {
+  case config::listener_kind::smtp:
+  case config::listener_kind::submission: return "421 4.7.0 Too many connections, try again later\r\n";
+  case config::listener_kind::imap: return "* BYE [LIMIT] Too many connections, try again later\r\n";
+  case config::listener_kind::pop3: return "-ERR [SYS/TEMP] too many connections, try again later\r\n";
+  default: return {}; // implicit TLS: nothing can be said in clear
+  }
+}
+
+/// The protocol name of ALPN (IANA's registry has none for SMTP).
+std::string alpn_of(config::listener_kind kind) {
+  switch (kind) {
+  case config::listener_kind::imaps: return "imap";
+  case config::listener_kind::pop3s: return "pop3";
+  default: return {};
+  }
+}
+
+std::function<runtime::task<void>(runtime::session_io&)> session_root(session::services_ptr services,
+                                                                      const config::listener& where) {
+  session::door entrance;
+  entrance.implicit_tls = config::implicit_tls(where.kind);
+  entrance.plaintext_login = where.plaintext_login;
+  switch (where.kind) {
+  case config::listener_kind::smtp:
+    return [=](runtime::session_io& io) {
+      return session::run_smtp_session(io, services, entrance, smtp::server_kind::mx);
+    };
+  case config::listener_kind::submission:
+  case config::listener_kind::submissions:
+    return [=](runtime::session_io& io) {
+      return session::run_smtp_session(io, services, entrance, smtp::server_kind::submission);
+    };
+  case config::listener_kind::imap:
+  case config::listener_kind::imaps:
+    return [=](runtime::session_io& io) { return session::run_imap_session(io, services, entrance); };
+  case config::listener_kind::pop3:
+  case config::listener_kind::pop3s: break;
+  }
+  return [=](runtime::session_io& io) { return session::run_pop3_session(io, services, entrance); };
+}
+
+} // namespace
+
+struct mail_daemon::state {
+  explicit state(config::settings s) : settings(std::move(s)) {}
+
+  config::settings settings;
+  system_config actor_config;
+  std::unique_ptr<caf::actor_system> system;
+  std::shared_ptr<session::tls_slot> certificates = std::make_shared<session::tls_slot>();
+  std::shared_ptr<const store::node_store> store;
+  std::vector<std::shared_ptr<runtime::actor_slot>> writers;
+  session::services_ptr services;
+  std::shared_ptr<net::connection_limiter> limiter;
+  runtime::supervisor_actor sessions;
+  runtime::supervisor_actor root;
+  std::vector<runtime::child_spec> children; ///< planned; handed to `root`
+  std::vector<caf::actor> early;             ///< made before `root` is there to look after them
+  std::vector<bound_listener> listeners;
+  std::unique_ptr<mail::directory> accounts;
+  bool stopped = false;
+
+  result<void> open_store();
+  void plan_store();
+  void plan_services();
+  void plan_sessions();
+  result<void> bind_listeners();
+  result<void> bind(const config::listener& where);
+  void start_directory();
+  result<storage::outcome> commit(std::uint32_t shard, storage::mutation what);
+  result<void> health() const;
+  std::vector<admin::metric> metrics() const;
+};
+
+result<void> mail_daemon::state::open_store() {
+  auto opened = open_shards(settings);
+  if (!opened)
+    return tl::make_unexpected(opened.error());
+  std::vector<store::node_store::entry> entries;
+  for (auto& shard : *opened) {
+    writers.push_back(std::make_shared<runtime::actor_slot>());
+    entries.push_back({std::move(shard), writers.back()});
+  }
+  std::vector<store::io_actor> workers;
+  for (std::size_t i = 0; i < io_workers; ++i) {
+    workers.push_back(store::spawn_io(*system, true));
+    early.push_back(caf::actor_cast<caf::actor>(workers.back()));
+    runtime::child_spec spec;
+    spec.name = "io " + std::to_string(i);
+    spec.phase = phase_store;
+    spec.takes_stop_request = false;
+    spec.restart = runtime::restart_policy::temporary; // the pool holds its handle; its jobs catch what they throw
+    spec.factory = [worker = workers.back()](caf::actor_system&, std::uint64_t) {
+      return caf::actor_cast<caf::actor>(worker);
+    };
+    children.push_back(std::move(spec));
+  }
+  store = std::make_shared<store::node_store>(std::move(entries), store::io_pool(std::move(workers)));
+  return {};
+}
+
+void mail_daemon::state::plan_store() {
+  for (std::uint32_t i = 0; i < store->shards(); ++i) {
+    runtime::child_spec spec;
+    spec.name = "writer " + std::to_string(i);
+    spec.phase = phase_store;
+    spec.takes_stop_request = false;
+    spec.slot = writers[i];
+    spec.factory = [nodes = store, i](caf::actor_system& system_, std::uint64_t) {
+      // The node store owns the shard and outlives its writer.
+      std::shared_ptr<storage::shard> shard(nodes, &nodes->shard(i));
+      return caf::actor_cast<caf::actor>(store::spawn_writer(system_, std::move(shard), true));
+    };
+    children.push_back(std::move(spec));
+  }
+}
+
+void mail_daemon::state::plan_services() {
+  auto made = std::make_shared<session::services>();
+  made->hostname = settings.hostname;
+  made->limits = settings.limits;
+  made->intake.in_memory_bytes = settings.limits.message_in_memory_bytes;
+  made->intake.mime.depth = settings.limits.mime.depth;
+  made->intake.mime.parts = settings.limits.mime.parts;
+  made->intake.mime.header_octets = settings.limits.mime.header_bytes;
+  made->intake.mime.parameters = settings.limits.mime.parameters;
+  made->store = store;
+  made->mailboxes_slot = std::make_shared<runtime::actor_slot>();
+  made->authenticator_slot = std::make_shared<runtime::actor_slot>();
+  made->certificates = certificates;
+
+  runtime::child_spec mailboxes;
+  mailboxes.name = "mailboxes";
+  mailboxes.phase = phase_services;
+  mailboxes.takes_stop_request = false;
+  mailboxes.slot = made->mailboxes_slot;
+  mailboxes.factory = [nodes = store](caf::actor_system& system_, std::uint64_t) {
+    return caf::actor_cast<caf::actor>(mail::spawn_mailboxes(system_, nodes));
+  };
+  children.push_back(std::move(mailboxes));
+
+  const auto& login = settings.limits.login;
+  auth::authenticator_options options;
+  options.accounts = [nodes = store](const std::string& name) -> result<std::optional<storage::account_row>> {
+    auto view = nodes->read(0);
+    if (!view)
+      return tl::make_unexpected(view.error());
+    return view->account(name);
+  };
+  options.limits.workers = login.hashing_threads;
+  options.limits.queue = login.queue;
+  options.limits.failures = login.failures_per_minute;
+  options.limits.longest_delay = login.longest_delay;
+  options.limits.remembered = login.remembered;
+  runtime::child_spec authenticator;
+  authenticator.name = "authenticator";
+  authenticator.phase = phase_services;
+  authenticator.takes_stop_request = false;
+  authenticator.slot = made->authenticator_slot;
+  authenticator.factory = [options](caf::actor_system& system_, std::uint64_t) {
+    return caf::actor_cast<caf::actor>(auth::spawn_authenticator(system_, options));
+  };
+  children.push_back(std::move(authenticator));
+  services = std::move(made);
+}
+
+void mail_daemon::state::plan_sessions() {
+  runtime::supervisor_settings supervising;
+  supervising.name = "sessions";
+  sessions = runtime::spawn_supervisor(*system, std::move(supervising));
+  early.push_back(caf::actor_cast<caf::actor>(sessions));
+  runtime::child_spec spec;
+  spec.name = "sessions";
+  spec.phase = phase_sessions;
+  spec.restart = runtime::restart_policy::temporary; // the listeners hold its handle
+  spec.factory = [handle = sessions](caf::actor_system&, std::uint64_t) {
+    return caf::actor_cast<caf::actor>(handle);
+  };
+  children.push_back(std::move(spec));
+
+  net::connection_limits limits;
+  limits.total = settings.limits.connections;
+  limits.per_address = settings.limits.connections_per_address;
+  limiter = net::make_limiter(limits);
+}
+
+result<void> mail_daemon::state::bind(const config::listener& where) {
+  net::listener_settings listening;
+  listening.kind = std::string(config::to_string(where.kind));
+  listening.address = where.address;
+  listening.port = where.port;
+  listening.limiter = limiter;
+  listening.sessions = sessions;
+  listening.refusal = refusal_of(where.kind);
+  listening.make_session = [shared = services, where](caf::actor_system& system_, net::connection_actor connection,
+                                                      net::endpoint_info info) {
+    runtime::session_settings session;
+    session.kind = std::string(config::to_string(where.kind));
+    session.connection = std::move(connection);
+    session.info = std::move(info);
+    if (config::implicit_tls(where.kind))
+      session.tls = shared->tls();
+    session.alpn = alpn_of(where.kind);
+    session.root = session_root(shared, where);
+    return caf::actor_cast<caf::actor>(runtime::spawn_session(system_, std::move(session)));
+  };
+  auto bound = net::listen(*system, listening);
+  if (!bound)
+    return tl::make_unexpected(bound.error());
+  listeners.push_back({where.kind, bound->address, bound->port});
+  early.push_back(bound->actor);
+
+  runtime::child_spec spec;
+  spec.name = listening.kind + " " + bound->address + " " + std::to_string(bound->port);
+  spec.phase = phase_listeners;
+  listening.port = bound->port;
+  // The first incarnation is bound already, so that a port that is taken is told at start.
+  spec.factory = [first = std::make_shared<caf::actor>(bound->actor), listening](caf::actor_system& system_,
+                                                                                 std::uint64_t) {
+    if (auto handle = std::exchange(*first, nullptr))
+      return handle;
+    auto again = net::listen(system_, listening);
+    if (!again)
+      throw std::runtime_error(again.error().what);
+    return again->actor;
+  };
+  children.push_back(std::move(spec));
+  return {};
+}
+
+result<void> mail_daemon::state::bind_listeners() {
+  for (const auto& where : settings.listeners)
+    if (auto bound = bind(where); !bound)
+      return bound;
+  return {};
+}
+
+result<storage::outcome> mail_daemon::state::commit(std::uint32_t shard, storage::mutation what) {
+  caf::scoped_actor self(*system);
+  store::commit request;
+  request.change = std::move(what);
+  result<storage::outcome> done = fail(errc::unavailable, "the store's writer does not answer");
+  self->request(store->writer(shard), caf::infinite, std::move(request))
+      .receive([&](store::commit_reply& reply) { done = std::move(reply.done); }, [](const caf::error&) {});
+  return done;
+}
+
+void mail_daemon::state::start_directory() {
+  mail::directory_store backing;
+  backing.shards = store->shards();
+  backing.read = [this](std::uint32_t shard) { return store->read(shard); };
+  backing.apply = [this](std::uint32_t shard, storage::mutation what) { return commit(shard, std::move(what)); };
+  accounts = std::make_unique<mail::directory>(std::move(backing));
+}
+
+result<void> mail_daemon::state::health() const {
+  for (std::uint32_t i = 0; i < store->shards(); ++i) {
+    if (!writers[i]->get())
+      return fail(errc::unavailable, "the writer of shard " + std::to_string(i) + " is not running");
+    if (auto admitted = store->shard(i).admits(0); !admitted)
+      return admitted;
+    if (auto view = store->read(i); !view)
+      return tl::make_unexpected(view.error());
+  }
+  return {};
+}
+
+std::vector<admin::metric> mail_daemon::state::metrics() const {
+  std::vector<admin::metric> all;
+  auto add = [&](std::uint32_t shard, const char* name, const char* help, bool counter, std::uint64_t value) {
+    admin::metric one;
+    one.name = name;
+    one.help = help;
+    one.counter = counter;
+    one.value = static_cast<double>(value);
+    one.labels = "shard=\"" + std::to_string(shard) + "\"";
+    all.push_back(std::move(one));
+  };
+  for (std::uint32_t i = 0; i < store->shards(); ++i) {
+    auto figures = store->shard(i).statistics();
+    add(i, "store_commits_total", "Group commits since start", true, figures.commits);
+    add(i, "store_mutations_total", "Mutations in them", true, figures.mutations);
+    add(i, "store_map_bytes", "Size of the index's map", false, figures.map_bytes);
+    add(i, "store_map_used_bytes", "Part of the map in use", false, figures.map_used_bytes);
+    add(i, "store_segment_bytes", "Octets of all body segments", false, figures.segment_bytes);
+    add(i, "store_segment_dead_bytes", "Part of them that nobody refers to", false, figures.segment_dead_bytes);
+    add(i, "store_oldest_reader_commits", "Commits since the oldest open read view began", false,
+        figures.oldest_reader_age_commits);
+  }
+  admin::metric connections;
+  connections.name = "connections";
+  connections.help = "Open client connections";
+  connections.value = static_cast<double>(net::live_connections(*limiter));
+  all.push_back(std::move(connections));
+  return all;
+}
+
+mail_daemon::mail_daemon() = default;
+
+mail_daemon::~mail_daemon() {
+  stop(std::chrono::milliseconds(0));
+}
+
+result<std::unique_ptr<mail_daemon>> mail_daemon::start(const config::settings& settings,
+                                                        std::function<void(std::string reason)> on_failure) {
+  std::unique_ptr<mail_daemon> made(new mail_daemon);
+  made->state_ = std::make_unique<state>(settings);
+  auto& own = *made->state_;
+  if (settings.tls.enabled()) {
+    auto context = load_certificates(settings.tls);
+    if (!context)
+      return tl::make_unexpected(context.error());
+    own.certificates->set(std::move(*context));
+  }
+  own.system = std::make_unique<caf::actor_system>(own.actor_config);
+  own.system->await_actors_before_shutdown(false); // stop() has waited as long as it may
+  if (auto opened = own.open_store(); !opened)
+    return tl::make_unexpected(opened.error());
+  own.plan_store();
+  own.plan_services();
+  own.plan_sessions();
+  if (auto bound = own.bind_listeners(); !bound)
+    return tl::make_unexpected(bound.error());
+  runtime::supervisor_settings top;
+  top.name = "daemon";
+  top.children = std::move(own.children);
+  top.on_escalation = std::move(on_failure);
+  own.root = runtime::spawn_supervisor(*own.system, std::move(top));
+  own.early.clear();
+  own.start_directory();
+  return made;
+}
+
+const std::vector<bound_listener>& mail_daemon::listeners() const noexcept {
+  return state_->listeners;
+}
+
+admin::services mail_daemon::services() {
+  admin::services offered;
+  offered.accounts = state_->accounts.get();
+  offered.health = [this] { return state_->health(); };
+  offered.actors = [] { return runtime::snapshot(); };
+  offered.metrics = [this] { return state_->metrics(); };
+  offered.reload = [this] { return reload(); };
+  return offered;
+}
+
+result<void> mail_daemon::reload() {
+  if (!state_->settings.tls.enabled())
+    return {};
+  auto context = load_certificates(state_->settings.tls);
+  if (!context)
+    return tl::make_unexpected(context.error());
+  state_->certificates->set(std::move(*context));
+  return {};
+}
+
+void mail_daemon::stop(std::chrono::milliseconds deadline) {
+  if (!state_ || !state_->system || std::exchange(state_->stopped, true))
+    return;
+  if (state_->root) {
+    caf::scoped_actor self(*state_->system);
+    runtime::stop_in_order order;
+    order.deadline = deadline;
+    self->request(state_->root, caf::infinite, order)
+        .receive(
+            [](std::uint64_t killed) {
+              if (killed != 0)
+                log::warning("stop: {} actors did not end in time and were ended by force", killed);
+            },
+            [](const caf::error&) {});
+  }
+  for (const auto& actor : state_->early) // the start failed half-way
+    caf::anon_send_exit(actor, caf::exit_reason::kill);
+  state_->early.clear();
+  state_->root = nullptr;
+  state_->sessions = nullptr;
+  state_->children.clear();
+}
+
+} // namespace merpati

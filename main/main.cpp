@@ -1,0 +1,135 @@
+// The command line: which words there are and what they mean.
+#include <exception>
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "main/commands.hpp"
+#include "main/report.hpp"
+#include "main/version.hpp"
+
+namespace {
+
+using namespace merpati;
+
+/// Builds the grammar and remembers which command was meant.
+class command_line {
+public:
+  command_line() {
+    app_.set_version_flag("--version", std::string("merpati ") + program_version);
+    app_.add_option("--config", config_, "The configuration file (TOML)")
+        ->envname("MERPATI_CONFIG")
+        ->capture_default_str()
+        ->type_name("FILE");
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.footer("Begin with: merpati check-config, merpati domain add example.org, merpati user add you@example.org,\n"
+                "merpati serve. Changes of domains and users go through the daemon while it runs.\n"
+                "Exit status: 0 done, 1 failed (the reason is on standard error), 2 wrong usage, 3 the daemon broke.");
+    add_daemon();
+    add_domain();
+    add_user();
+  }
+
+  int run(int argc, char** argv) {
+    try {
+      app_.parse(argc, argv);
+    } catch (const CLI::ParseError& e) {
+      return app_.exit(e) == 0 ? exit_done : exit_usage;
+    }
+    return action_();
+  }
+
+private:
+  CLI::App* command(CLI::App& parent, const char* name, const char* text, std::function<int()> action) {
+    auto* made = parent.add_subcommand(name, text);
+    made->fallthrough();
+    made->callback([this, action = std::move(action)] { action_ = action; });
+    return made;
+  }
+
+  /// A word that has further words below it.
+  CLI::App* group(const char* name, const char* text) {
+    auto* made = app_.add_subcommand(name, text);
+    made->require_subcommand(1);
+    made->fallthrough();
+    return made;
+  }
+
+  void add_daemon() {
+    command(app_, "serve", "Run the mail server in the foreground until SIGTERM or SIGINT; SIGHUP reads certificates anew",
+            [this] { return serve(config_); });
+    command(app_, "check-config", "Say everything that is wrong in the configuration, or what it means",
+            [this] { return check_config(config_); });
+    command(app_, "reload", "Make the running daemon read its certificates anew", [this] { return reload(config_); });
+    auto* check = command(app_, "fsck", "Verify the whole store (the daemon must be stopped)", [this] {
+      return fsck(config_, salvage_  ? storage::fsck_mode::salvage
+                           : repair_ ? storage::fsck_mode::repair
+                                     : storage::fsck_mode::verify);
+    });
+    auto* repair = check->add_flag("--repair", repair_, "Recompute what can be derived, set aside what can't be read");
+    check->add_flag("--salvage", salvage_, "Build the store anew from every record that can still be read")->excludes(repair);
+  }
+
+  void add_domain() {
+    auto* domain = group("domain", "The domains that mail is received for");
+    auto* add = command(*domain, "add", "Receive mail for a domain", [this] { return domain_add(config_, name_); });
+    add->add_option("NAME", name_, "such as example.org")->required();
+    auto* remove = command(*domain, "remove", "Receive no more mail for a domain; it must have no users",
+                           [this] { return domain_remove(config_, name_); });
+    remove->add_option("NAME", name_, "such as example.org")->required();
+    command(*domain, "list", "One domain a line", [this] { return domain_list(config_); });
+  }
+
+  void add_address(CLI::App* to) { to->add_option("ADDRESS", name_, "such as alice@example.org")->required(); }
+  void add_password(CLI::App* to) {
+    to->add_option("--password-file", password_.file,
+                   "The password is the first line of FILE, or of standard input for -; without this option one is made and "
+                   "printed once")
+        ->type_name("FILE");
+  }
+
+  void add_user() {
+    auto* user = group("user", "The people who have mailboxes");
+    auto* add = command(*user, "add", "Make an account with INBOX, Drafts, Sent, Junk, Trash and Archive",
+                        [this] { return user_add(config_, name_, password_, quota_mb_); });
+    add_address(add);
+    add_password(add);
+    // Beyond 8 EB octets would not fit a 64-bit number.
+    add->add_option("--quota-mb", quota_mb_, "The most mail the account may hold; 0: no limit")
+        ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 43))
+        ->type_name("N");
+    add_address(command(*user, "remove", "Remove an account with all its mail", [this] { return user_remove(config_, name_); }));
+    add_address(command(*user, "enable", "Let the user log in again", [this] { return user_enable(config_, name_, true); }));
+    add_address(command(*user, "disable", "Let the user log in no more; mail stays",
+                        [this] { return user_enable(config_, name_, false); }));
+    auto* password = command(*user, "password", "Set a new password", [this] { return user_password(config_, name_, password_); });
+    add_address(password);
+    add_password(password);
+    auto* quota = command(*user, "quota", "Set the most mail the account may hold",
+                          [this] { return user_quota(config_, name_, quota_mb_); });
+    add_address(quota);
+    quota->add_option("N", quota_mb_, "in MB; 0: no limit")->required()->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 43));
+    command(*user, "list", "One account a line: address, state, messages, octets, quota", [this] { return user_list(config_); });
+  }
+
+  CLI::App app_{"Merpati, a mail server: SMTP, IMAP and POP3 in one daemon", "merpati"};
+  std::string config_ = "/etc/merpati/merpati.toml";
+  std::string name_;
+  password_source password_;
+  std::uint64_t quota_mb_ = 0;
+  bool repair_ = false;
+  bool salvage_ = false;
+  std::function<int()> action_;
+};
+
+} // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return command_line().run(argc, argv);
+  } catch (const std::exception& e) {
+    return complain(e.what());
+  }
+}

@@ -1,0 +1,329 @@
+#include "protocols/smtp/server_engine.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/ascii.hpp"
+#include "protocols/sasl/plain.hpp"
+#include "protocols/smtp/server_commands.hpp"
+
+namespace merpati::smtp {
+
+namespace {
+
+const command* find_command(std::string_view verb) noexcept {
+  const auto table = command_table();
+  const auto at =
+      std::find_if(table.begin(), table.end(), [&](const command& c) { return ascii::iequals(c.verb, verb); });
+  return at == table.end() ? nullptr : &*at;
+}
+
+} // namespace
+
+server_engine::server_engine(server_options options) : options_(std::move(options)), tls_(options_.implicit_tls) {}
+
+void server_engine::start() {
+  if (mode_ != mode::fresh)
+    throw std::logic_error("smtp: started twice");
+  mode_ = mode::command;
+  if (options_.kind == server_kind::mx && !tls_ && !reader_.empty())
+    end_session(replies::illegal_pipelining());
+  else
+    say({220, "", options_.hostname + " ESMTP Merpati"});
+}
+
+step server_engine::next() {
+  if (mode_ == mode::fresh || question_ != question::none)
+    throw std::logic_error("smtp: next() without start() or without an answer");
+  for (;;) {
+    if (std::exchange(abort_pending_, false))
+      return data_aborted{};
+    if (mode_ != mode::closed && mode_ != mode::data && errors_ >= options_.limits.errors)
+      end_session(replies::limit_exceeded());
+    std::optional<step> found;
+    switch (mode_) {
+    case mode::data: found = next_data(); break;
+    case mode::command: found = next_command(); break;
+    case mode::auth_response: found = next_auth_response(); break;
+    case mode::fresh:
+    case mode::closed: return close{};
+    }
+    if (found)
+      return std::move(*found);
+  }
+}
+
+// --- commands ---
+
+std::optional<step> server_engine::next_command() {
+  const auto line = reader_.next_line(line_limit());
+  if (line.status != text::line_status::ok)
+    return refuse_line(line.status);
+  const auto space = std::min(line.text.find(' '), line.text.size());
+  const auto* found = find_command(line.text.substr(0, space));
+  if (!found) {
+    say(replies::unknown_command());
+    return std::nullopt;
+  }
+  // RFC 5321 4.1.1: trailing spaces are borne.
+  auto argument = line.text.substr(space);
+  argument.remove_suffix(argument.size() - std::min(argument.find_last_not_of(' ') + 1, argument.size()));
+  argument.remove_prefix(std::min(argument.find_first_not_of(' '), argument.size()));
+  return run(*found, argument);
+}
+
+std::optional<step> server_engine::run(const command& found, std::string_view argument) {
+  const bool submission = options_.kind == server_kind::submission;
+  if ((found.flags & flag_synchronises) && !reader_.rest().empty()) {
+    end_session(replies::illegal_pipelining());
+    return std::nullopt;
+  }
+  if (found.flags & flag_idle)
+    count_idle();
+  if ((found.flags & flag_submission) && !submission)
+    say(replies::not_implemented());
+  else if (!(found.states & state()))
+    say(refuse_order(found));
+  else if ((found.flags & flag_authenticated) && submission && !authenticated_)
+    say(replies::authentication_needed());
+  else if ((found.flags & flag_no_argument) && !argument.empty())
+    say(replies::bad_syntax("This command takes no argument"));
+  else
+    return found.run(*this, argument);
+  return std::nullopt;
+}
+
+std::uint8_t server_engine::state() const noexcept {
+  if (helo_.empty())
+    return state_fresh;
+  if (!sender_given_)
+    return state_greeted;
+  return envelope_.recipients.empty() ? state_sender : state_rcpt;
+}
+
+reply server_engine::refuse_order(const command& found) const {
+  switch (state()) {
+  case state_fresh: return replies::out_of_order("Send EHLO first");
+  case state_greeted: return replies::out_of_order("Need MAIL first");
+  case state_sender:
+    // RFC 5321 3.3: the pipelined DATA behind recipients that were all refused.
+    if (found.states == state_rcpt)
+      return recipient_refused_ ? reply{554, "5.5.1", "No valid recipients"} : replies::out_of_order("Need RCPT first");
+    break;
+  default: break;
+  }
+  return replies::out_of_order("Not inside a mail transaction");
+}
+
+std::optional<step> server_engine::refuse_line(text::line_status status) {
+  if (status == text::line_status::none)
+    return need_input{};
+  mode_ = mode::command;
+  switch (status) {
+  case text::line_status::bare_cr_lf: say(replies::bare_newline()); break;
+  case text::line_status::too_long: say(replies::line_too_long()); break;
+  default: end_session(replies::limit_exceeded()); break;
+  }
+  return std::nullopt;
+}
+
+std::size_t server_engine::line_limit() const {
+  const auto& limits = options_.limits;
+  const bool auth = mode_ == mode::auth_response || ascii::iequals(reader_.line_start(5), "AUTH ");
+  return auth ? std::max(limits.auth_line_bytes, limits.command_line_bytes) : limits.command_line_bytes;
+}
+
+bool server_engine::auth_offered() const noexcept {
+  return options_.kind == server_kind::submission && (tls_ || options_.plaintext_auth_allowed);
+}
+
+std::string server_engine::extension_list() const {
+  std::string list = options_.hostname + "\nPIPELINING\nSIZE " + std::to_string(options_.limits.message_bytes)
+                     + "\n8BITMIME\nENHANCEDSTATUSCODES";
+  if (options_.tls_available && !tls_)
+    list += "\nSTARTTLS";
+  if (auth_offered())
+    list += "\nAUTH PLAIN";
+  return list + "\nHELP";
+}
+
+void server_engine::count_idle() {
+  if (++idle_commands_ > options_.limits.idle_commands)
+    ++errors_;
+}
+
+void server_engine::reset_transaction() noexcept {
+  envelope_ = {};
+  sender_given_ = false;
+  recipient_refused_ = false;
+}
+
+// --- AUTH (RFC 4954) ---
+
+std::optional<step> server_engine::next_auth_response() {
+  const auto line = reader_.next_line(line_limit());
+  if (line.status != text::line_status::ok)
+    return refuse_line(line.status);
+  mode_ = mode::command;
+  if (line.text != "*")
+    return run_plain(line.text);
+  say({501, "5.7.0", "Authentication cancelled"});
+  return std::nullopt;
+}
+
+std::optional<step> server_engine::run_plain(std::string_view encoded) {
+  auto credentials = sasl::parse_plain_base64(encoded);
+  if (credentials)
+    return ask(question::auth, authenticate{std::move(credentials->authzid), std::move(credentials->authcid),
+                                            std::move(credentials->password)});
+  if (credentials.error().code == errc::auth_failed)
+    say(replies::bad_credentials());
+  else
+    say({501, "5.5.2", "Malformed authentication response"});
+  return std::nullopt;
+}
+
+// --- the message ---
+
+std::optional<step> server_engine::next_data() {
+  const auto rest = reader_.rest();
+  if (rest.empty())
+    return need_input{};
+  const auto piece = decoder_.decode(rest);
+  reader_.consume(piece.consumed);
+  const auto& found = decoder_.found();
+  const bool refused = found.size_bytes > options_.limits.message_bytes || found.saw_bare_newline();
+  if (refused && !dropping_) {
+    dropping_ = true;
+    return data_aborted{};
+  }
+  if (piece.end) {
+    if (!dropping_)
+      return ask(question::end, data_end{found, &envelope_});
+    end_dropped_data();
+    return std::nullopt;
+  }
+  if (dropping_ || piece.decoded.empty())
+    return std::nullopt;
+  return data_chunk{piece.decoded};
+}
+
+// The whole of a message that can't be taken has been swallowed.
+void server_engine::end_dropped_data() {
+  const bool bare = decoder_.found().saw_bare_newline();
+  mode_ = mode::command;
+  reset_transaction();
+  say(bare ? replies::bare_newline() : replies::message_too_big());
+}
+
+// --- questions and answers ---
+
+step server_engine::ask(question q, step s) {
+  question_ = q;
+  return s;
+}
+
+// The question that is answered now; `closed` when the session has ended meanwhile.
+server_engine::question server_engine::answered() {
+  return mode_ == mode::closed ? question::closed : std::exchange(question_, question::none);
+}
+
+void server_engine::accept(std::string_view text) {
+  switch (answered()) {
+  case question::closed: return;
+  case question::mail:
+    envelope_.sender = std::move(pending_mail_.sender);
+    envelope_.parameters = std::move(pending_mail_.parameters);
+    sender_given_ = true;
+    say({250, "2.1.0", "Ok"});
+    break;
+  case question::rcpt:
+    envelope_.recipients.push_back(std::move(pending_recipient_));
+    say({250, "2.1.5", "Ok"});
+    break;
+  case question::begin:
+    decoder_.reset();
+    dropping_ = false;
+    mode_ = mode::data;
+    say({354, "", "End data with <CR><LF>.<CR><LF>"});
+    break;
+  case question::end:
+    mode_ = mode::command;
+    reset_transaction();
+    errors_ = 0;
+    idle_commands_ = 0;
+    say({250, "2.0.0", text.empty() ? "Ok" : "Ok: " + std::string(text)});
+    break;
+  default: throw std::logic_error("smtp: accept() answers no open question");
+  }
+}
+
+void server_engine::refuse(const reply& why) {
+  switch (answered()) {
+  case question::closed: return;
+  case question::mail:
+  case question::begin: break;
+  case question::rcpt: recipient_refused_ = true; break;
+  case question::end:
+    mode_ = mode::command;
+    reset_transaction();
+    break;
+  default: throw std::logic_error("smtp: refuse() answers no open question");
+  }
+  if (why.closes())
+    end_session(why);
+  else
+    say(why);
+}
+
+void server_engine::authenticated(auth_outcome outcome) {
+  const auto q = answered();
+  if (q == question::closed)
+    return;
+  if (q != question::auth)
+    throw std::logic_error("smtp: authenticated() answers no open question");
+  switch (outcome) {
+  case auth_outcome::success:
+    authenticated_ = true;
+    say({235, "2.7.0", "Authentication successful"});
+    break;
+  case auth_outcome::failure: say(replies::bad_credentials()); break;
+  case auth_outcome::temporary: say(replies::credentials_unavailable()); break;
+  }
+}
+
+void server_engine::tls_started() {
+  const auto q = answered();
+  if (q == question::closed)
+    return;
+  if (q != question::tls)
+    throw std::logic_error("smtp: tls_started() answers no open question");
+  reader_.clear();
+  reset_transaction();
+  helo_.clear();
+  extended_ = false;
+  authenticated_ = false;
+  tls_ = true;
+}
+
+void server_engine::shutdown(const reply& why) {
+  if (mode_ == mode::closed)
+    return;
+  abort_pending_ = mode_ == mode::data && !dropping_;
+  end_session(why);
+}
+
+void server_engine::say(const reply& r) {
+  if (r.code >= 500)
+    ++errors_;
+  write_reply(r, output_);
+}
+
+void server_engine::end_session(const reply& why) {
+  write_reply(why, output_);
+  mode_ = mode::closed;
+  question_ = question::none;
+  reader_.clear();
+}
+
+} // namespace merpati::smtp

@@ -1,0 +1,213 @@
+// The server's side of SMTP as a plain object (RFC 5321, 1870, 2034, 2920, 3207, 4954, 6152). It reads octets, writes
+// octets, and asks questions; whoever runs it owns the socket, TLS, the directory, the store and time.
+//
+//   engine.start();                                   // the greeting is in take_output()
+//   loop: send(engine.take_output());
+//         auto step = engine.next();                  // a question, a piece of a message, need_input or close
+//         answer it with its method, feed() on need_input, end on close
+//
+// After every next() and every answer there may be output. Output that is held back until the next need_input or close
+// (as take_output() before each wait does by itself) answers pipelined commands in one piece, as RFC 2920 3.2 wishes.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "protocols/smtp/address.hpp"
+#include "protocols/smtp/data_decoder.hpp"
+#include "protocols/smtp/reply.hpp"
+#include "protocols/text/line_reader.hpp"
+
+namespace merpati::smtp {
+
+enum class server_kind : std::uint8_t {
+  mx,         ///< port 25: mail from anybody for our own users
+  submission, ///< ports 587 and 465: mail from our own users (RFC 6409), who authenticate first
+};
+
+struct server_limits {
+  std::size_t command_line_bytes = 2048;     ///< RFC 5321 4.5.3.1.4 asks for 512, extensions lengthen it
+  std::size_t auth_line_bytes = 12288;       ///< RFC 4954 3, AUTH commands and the answers to 334
+  std::uint64_t message_bytes = 50ull << 20; ///< announced with SIZE; decoded octets
+  std::size_t recipients = 1000;             ///< per message; RFC 5321 4.5.3.1.8 asks for at least 100
+  std::size_t errors = 20;                   ///< replies of 5xx since the last message that was taken, then 421
+  std::size_t idle_commands = 100;           ///< NOOP, RSET, VRFY, HELP, EHLO without a message; more count as errors
+};
+
+struct server_options {
+  server_kind kind = server_kind::mx;
+  std::string hostname;                ///< in the greeting and the answer to EHLO
+  bool tls_available = true;           ///< STARTTLS is offered
+  bool implicit_tls = false;           ///< TLS is on before the greeting (port 465)
+  bool plaintext_auth_allowed = false; ///< AUTH without TLS (loopback, tests)
+  server_limits limits;
+};
+
+/// What MAIL said beside the reverse-path.
+struct mail_parameters {
+  std::optional<std::uint64_t> size_bytes; ///< SIZE (RFC 1870); already within the limit
+  bool body_8bit = false;                  ///< BODY=8BITMIME (RFC 6152)
+  /// AUTH (RFC 4954 5), decoded from xtext: nothing when absent; an empty text stands for AUTH=<>. Unverified: trust
+  /// it only from an authenticated peer that may say so.
+  std::optional<std::string> auth;
+  bool operator==(const mail_parameters&) const = default;
+};
+
+struct envelope {
+  reverse_path sender;
+  mail_parameters parameters;
+  std::vector<mailbox> recipients; ///< accepted ones, in order, repetitions included
+};
+
+// --- steps ---
+
+/// Everything fed was consumed: send the output, then feed() more.
+struct need_input {};
+/// The 220 is in the output. Send it, run the TLS handshake, then tls_started(); close when the handshake fails.
+struct start_tls {};
+/// Check a password. Answer with authenticated(). Values are SASLprepped; authzid is empty when the client sent none.
+struct authenticate {
+  std::string authzid;
+  std::string authcid;
+  std::string password;
+};
+/// May this sender begin a message? Answer with accept() or refuse().
+struct mail_from {
+  reverse_path sender;
+  mail_parameters parameters;
+};
+/// May the message go to this recipient? Answer with accept() or refuse(). A bare postmaster has an empty domain.
+struct rcpt_to {
+  mailbox recipient;
+};
+/// DATA was said, with at least one recipient. accept() sends the 354; refuse() leaves the envelope as it is.
+struct data_begin {
+  const smtp::envelope* envelope; ///< valid until the message ends
+};
+/// The next octets of the message, decoded. A view into the fed input, valid until the next call of the engine.
+struct data_chunk {
+  std::string_view octets;
+};
+/// The message is complete. Make it durable, then accept("queued as ...") or refuse().
+struct data_end {
+  data_decoder::findings found;
+  const smtp::envelope* envelope; ///< valid until the answer
+};
+/// Drop what came of the message: it is too big, has a bare CR or LF, or the session ends. No answer; the engine goes
+/// on to swallow the rest and replies by itself.
+struct data_aborted {};
+/// Send the output, then close the connection. Every further next() says so again.
+struct close {};
+
+using step = std::variant<need_input, start_tls, authenticate, mail_from, rcpt_to, data_begin, data_chunk, data_end,
+                          data_aborted, close>;
+
+enum class auth_outcome : std::uint8_t {
+  success,
+  failure,   ///< 535 5.7.8
+  temporary, ///< 454 4.7.0
+};
+
+struct command; // of the verb table, server_commands.hpp
+
+class server_engine {
+public:
+  explicit server_engine(server_options options);
+
+  /// Writes the greeting, or 554 5.5.0 and close when the client talked first (input was fed before start(); on
+  /// implicit TLS and on submission early input is borne). Call once.
+  void start();
+
+  /// Hands input over. The octets must stay where they are until next() has said need_input or close, or until the
+  /// next feed(), which keeps what was not consumed yet.
+  void feed(std::string_view input) {
+    if (mode_ != mode::closed)
+      reader_.feed(input);
+  }
+
+  /// The next step. After a question (start_tls, authenticate, mail_from, rcpt_to, data_begin, data_end) its answer has
+  /// to come before the next call; std::logic_error otherwise (a bug of the caller).
+  step next();
+
+  /// The bytes to send so far; the engine's buffer is empty afterwards.
+  std::string take_output() { return std::exchange(output_, {}); }
+  bool has_output() const noexcept { return !output_.empty(); }
+
+  // --- answers; std::logic_error when no such question is open, ignored after shutdown() ---
+
+  /// Yes, to mail_from, rcpt_to, data_begin and data_end. `text` goes into the reply of data_end: "queued as 4711".
+  void accept(std::string_view text = {});
+  /// No, to the same. With code 421 the session ends.
+  void refuse(const reply& why);
+  void authenticated(auth_outcome outcome);
+  /// The handshake is done: input in clear that came behind STARTTLS is dropped, the session is as after connecting
+  /// but without a new greeting (RFC 3207 4.2).
+  void tls_started();
+
+  /// Ends the session from our side, at any time and whatever question is open: the reply goes out (421 4.3.2,
+  /// 421 4.4.2, ...), next() says data_aborted when a message was open, and then close.
+  void shutdown(const reply& why);
+
+  // --- facts ---
+  const std::string& helo() const noexcept { return helo_; } ///< empty before HELO or EHLO
+  bool is_extended() const noexcept { return extended_; }    ///< EHLO, not HELO
+  bool tls_active() const noexcept { return tls_; }
+  bool is_authenticated() const noexcept { return authenticated_; }
+  const server_options& options() const noexcept { return options_; }
+  std::size_t errors() const noexcept { return errors_; }
+  /// True while a message is being received (for the minimum data rate).
+  bool in_data() const noexcept { return mode_ == mode::data; }
+
+private:
+  friend struct command_handlers;
+
+  enum class mode : std::uint8_t { fresh, command, auth_response, data, closed };
+  enum class question : std::uint8_t { none, tls, auth, mail, rcpt, begin, end, closed };
+
+  std::optional<step> next_command();
+  std::optional<step> run(const command& found, std::string_view argument);
+  reply refuse_order(const command& found) const;
+  std::uint8_t state() const noexcept;
+  bool auth_offered() const noexcept;
+  std::string extension_list() const;
+  std::optional<step> next_auth_response();
+  std::optional<step> next_data();
+  std::optional<step> refuse_line(text::line_status status);
+  std::optional<step> run_plain(std::string_view encoded);
+  void end_dropped_data();
+  step ask(question q, step s);
+  question answered();
+  void say(const reply& r);
+  void end_session(const reply& why);
+  void count_idle();
+  void reset_transaction() noexcept;
+  std::size_t line_limit() const;
+
+  server_options options_;
+  text::line_reader reader_;
+  data_decoder decoder_;
+  std::string output_;
+  std::string helo_;
+  smtp::envelope envelope_;
+  mail_from pending_mail_;
+  mailbox pending_recipient_;
+  mode mode_ = mode::fresh;
+  question question_ = question::none;
+  bool extended_ = false;
+  bool tls_ = false;
+  bool authenticated_ = false;
+  bool sender_given_ = false;
+  bool recipient_refused_ = false; ///< RCPT was tried and refused since MAIL
+  bool dropping_ = false;          ///< the caller was told data_aborted; the rest of the message is swallowed
+  bool abort_pending_ = false;     ///< the session ends inside a message that the caller still holds
+  std::size_t errors_ = 0;
+  std::size_t idle_commands_ = 0;
+};
+
+} // namespace merpati::smtp
