@@ -64,7 +64,8 @@ private:
     if (!text)
       return;
     if (text->find("PRIVATE KEY-----") == std::string::npos)
-      add(c.line, "key " + c.key.string() + " holds no PEM private key", "name the file that holds -----BEGIN PRIVATE KEY-----");
+      add(c.line, "key " + c.key.string() + " holds no PEM private key",
+          "name the file that holds -----BEGIN PRIVATE KEY-----");
     else if (text->find("ENCRYPTED") != std::string::npos)
       add(c.line, "key " + c.key.string() + " is encrypted with a pass phrase",
           "store it without one: openssl pkey -in KEY -out NEWKEY, mode 0600");
@@ -78,9 +79,11 @@ private:
     auto status = std::filesystem::status(settings_.data_dir, ec);
     if (std::filesystem::exists(status)) {
       if (!std::filesystem::is_directory(status))
-        add(0, "data_dir " + settings_.data_dir.string() + " is no folder", "name a folder, or one that does not exist yet");
+        add(0, "data_dir " + settings_.data_dir.string() + " is no folder",
+            "name a folder, or one that does not exist yet");
       else if (::access(settings_.data_dir.c_str(), R_OK | W_OK | X_OK) != 0)
-        add(0, "data_dir " + settings_.data_dir.string() + " can't be written", "give it to the daemon's user with chown");
+        add(0, "data_dir " + settings_.data_dir.string() + " can't be written",
+            "give it to the daemon's user with chown");
     }
   }
 

@@ -28,32 +28,32 @@ struct imap_limits {
 };
 
 struct pop3_limits {
-  std::uint64_t line_bytes = 255;    ///< RFC 2449 4
-  std::uint64_t errors = 20;         ///< as for SMTP
-  std::chrono::seconds idle{600};    ///< RFC 1939 3: at least 10 minutes
-  std::uint64_t messages = 100'000;  ///< in one maildrop listing; older mail stays visible over IMAP
+  std::uint64_t line_bytes = 255;   ///< RFC 2449 4
+  std::uint64_t errors = 20;        ///< as for SMTP
+  std::chrono::seconds idle{600};   ///< RFC 1939 3: at least 10 minutes
+  std::uint64_t messages = 100'000; ///< in one maildrop listing; older mail stays visible over IMAP
 };
 
 struct mime_limits {
-  std::uint64_t depth = 100;                ///< nested multiparts; real mail stays below 10
-  std::uint64_t parts = 10'000;             ///< digests of mailing lists reach hundreds
-  std::uint64_t header_bytes = 10'485'760;  ///< all header fields of one message
-  std::uint64_t parameters = 128;           ///< of one field; RFC 2231 continuations count one by one
+  std::uint64_t depth = 100;               ///< nested multiparts; real mail stays below 10
+  std::uint64_t parts = 10'000;            ///< digests of mailing lists reach hundreds
+  std::uint64_t header_bytes = 10'485'760; ///< all header fields of one message
+  std::uint64_t parameters = 128;          ///< of one field; RFC 2231 continuations count one by one
 };
 
 struct login_limits {
-  std::uint64_t failures_per_minute = 10;   ///< of one client network and of one login name; then each try waits
-  std::chrono::seconds longest_delay{30};   ///< a try that would wait longer is refused at once (LIMIT, LOGIN-DELAY)
-  std::uint64_t hashing_threads = 2;        ///< each takes one core for 20 ms and 19 MiB a password
-  std::uint64_t queue = 256;                ///< tries that wait for a thread: 2.5 s of work for 2 threads
-  std::chrono::seconds remembered{60};      ///< a password that was right costs no hashing for so long; 0: never
+  std::uint64_t failures_per_minute = 10; ///< of one client network and of one login name; then each try waits
+  std::chrono::seconds longest_delay{30}; ///< a try that would wait longer is refused at once (LIMIT, LOGIN-DELAY)
+  std::uint64_t hashing_threads = 2;      ///< each takes one core for 20 ms and 19 MiB a password
+  std::uint64_t queue = 256;              ///< tries that wait for a thread: 2.5 s of work for 2 threads
+  std::chrono::seconds remembered{60};    ///< a password that was right costs no hashing for so long; 0: never
 };
 
 struct limits {
-  std::uint64_t message_bytes = 52'428'800;   ///< 50 MiB, announced in SIZE; the usual ceiling of large providers
+  std::uint64_t message_bytes = 52'428'800;        ///< 50 MiB, announced in SIZE; the usual ceiling of large providers
   std::uint64_t message_in_memory_bytes = 262'144; ///< larger bodies go to a file while they arrive
-  std::uint64_t connections = 20'000;         ///< all listeners together; at 40 KB each 800 MB
-  std::uint64_t connections_per_address = 50; ///< of one IPv4 address or IPv6 /64; a household with many clients
+  std::uint64_t connections = 20'000;              ///< all listeners together; at 40 KB each 800 MB
+  std::uint64_t connections_per_address = 50;      ///< of one IPv4 address or IPv6 /64; a household with many clients
   smtp_limits smtp;
   imap_limits imap;
   pop3_limits pop3;

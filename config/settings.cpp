@@ -20,7 +20,8 @@ std::string socket_text(const std::string& address, std::uint16_t port) {
 
 std::string purpose(const listener& l, bool tls) {
   switch (l.kind) {
-  case listener_kind::smtp: return tls ? "mail from other servers, STARTTLS offered" : "mail from other servers, no TLS";
+  case listener_kind::smtp:
+    return tls ? "mail from other servers, STARTTLS offered" : "mail from other servers, no TLS";
   case listener_kind::submission: return "mail from users";
   case listener_kind::submissions: return "mail from users, TLS";
   case listener_kind::imap: return "mailboxes";

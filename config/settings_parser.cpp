@@ -88,13 +88,15 @@ private:
         report_.add(root_.line("hostname"), "hostname \"" + *name + "\" is no host name",
                     "write the name that other servers find in DNS, such as \"mail.example.org\"");
     } else if (!root_.has("hostname")) {
-      report_.add(0, "hostname is missing", "add hostname = \"mail.example.org\" at the top, with this server's name in DNS");
+      report_.add(0, "hostname is missing",
+                  "add hostname = \"mail.example.org\" at the top, with this server's name in DNS");
     }
     auto folder = root_.text("data_dir");
     if (folder && !folder->empty())
       out_.data_dir = resolve(*folder);
     else if (folder || !root_.has("data_dir"))
-      report_.add(root_.has("data_dir") ? root_.line("data_dir") : 0, folder ? "data_dir is empty" : "data_dir is missing",
+      report_.add(root_.has("data_dir") ? root_.line("data_dir") : 0,
+                  folder ? "data_dir is empty" : "data_dir is missing",
                   "add data_dir = \"/var/lib/merpati\" at the top: the folder that holds all mail");
   }
 
@@ -139,7 +141,8 @@ private:
     table.finish();
     if (!name) {
       if (!table.has("name"))
-        report_.add(table.line(), "[[tls.sni]] has no name", "add name = \"imap.example.com\": the name that clients ask for");
+        report_.add(table.line(), "[[tls.sni]] has no name",
+                    "add name = \"imap.example.com\": the name that clients ask for");
       return;
     }
     auto lower = ascii::lower(*name);
@@ -171,7 +174,8 @@ private:
     auto address = ip_address::parse(*text);
     if (!address) {
       report_.add(table.line("address"), "address \"" + *text + "\" in " + where + " is no IP address",
-                  "write a numeric one: \"0.0.0.0\" for all of IPv4, \"::\" for all of IPv6, \"127.0.0.1\" for this machine alone");
+                  "write a numeric one: \"0.0.0.0\" for all of IPv4, \"::\" for all of IPv6, \"127.0.0.1\" for this "
+                  "machine alone");
       return std::nullopt;
     }
     into = *text;
@@ -234,7 +238,8 @@ private:
     if (l.plaintext_login && l.kind == listener_kind::smtp)
       report_.add(table.line("plaintext_login"), "plaintext_login at kind \"smtp\", where nobody logs in", "remove it");
     else if (l.plaintext_login && implicit_tls(l.kind))
-      report_.add(table.line("plaintext_login"), "plaintext_login at kind \"" + word + "\", which always has TLS", "remove it");
+      report_.add(table.line("plaintext_login"), "plaintext_login at kind \"" + word + "\", which always has TLS",
+                  "remove it");
     else if (l.plaintext_login && address && !address->is_loopback())
       report_.add(table.line("plaintext_login"),
                   "plaintext_login at " + l.address + " would send passwords in clear over the network",
@@ -254,8 +259,8 @@ private:
       if (other.address == address || other.address.is_any() || address.is_any()) {
         report_.add(line,
                     what + " wants port " + std::to_string(port) + " of " + address.to_string() + ", which "
-                        + (other.address == address ? "" : other.address.to_string() + " of ") + other.what + " in line "
-                        + std::to_string(other.line) + " has already",
+                        + (other.address == address ? "" : other.address.to_string() + " of ") + other.what
+                        + " in line " + std::to_string(other.line) + " has already",
                     "give one of them another port");
         return;
       }
@@ -326,7 +331,8 @@ std::size_t line_of_bad_header(std::string_view text) {
     auto name = content.substr(std::min({content.find_first_not_of('['), content.size(), std::size_t{2}}));
     name = ascii::trim(name.substr(0, std::min(name.size(), std::size_t{256})));
     if (content.starts_with('[')
-        && (name.empty() || !(ascii::is_alnum(name[0]) || std::string_view("-_\"'").find(name[0]) != std::string_view::npos)))
+        && (name.empty()
+            || !(ascii::is_alnum(name[0]) || std::string_view("-_\"'").find(name[0]) != std::string_view::npos)))
       return line;
     auto end = text.find('\n');
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);

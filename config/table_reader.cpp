@@ -24,19 +24,23 @@ std::string_view type_name(const toml::node& node) {
   return "something else";
 }
 
+/// Letters inserted, left out, changed or swapped with their neighbour.
 std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before(b.size() + 1);
+  std::vector<std::size_t> last(b.size() + 1);
   std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({changed, row[j] + 1, diagonal + 1});
+  std::iota(last.begin(), last.end(), std::size_t{0});
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      row[j] = std::min({last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1), last[j] + 1, row[j - 1] + 1});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        row[j] = std::min(row[j], before[j - 2] + 1);
     }
+    std::swap(before, last);
+    std::swap(last, row);
   }
-  return row.back();
+  return last.back();
 }
 
 } // namespace
@@ -76,8 +80,7 @@ std::string enumerate(const std::vector<std::string>& words) {
 }
 
 table_reader::table_reader(const toml::table* table, std::string name, problem_list& report)
-    : table_(table), name_(std::move(name)), report_(report) {
-}
+    : table_(table), name_(std::move(name)), report_(report) {}
 
 const toml::node* table_reader::ask(std::string_view key) {
   known_.emplace_back(key);
@@ -86,7 +89,8 @@ const toml::node* table_reader::ask(std::string_view key) {
 
 void table_reader::wrong_type(std::string_view key, const toml::node& node, std::string_view wanted) {
   report_.add(line_of(node),
-              std::string(key) + " in " + name_ + " is " + std::string(type_name(node)) + ", not " + std::string(wanted),
+              std::string(key) + " in " + name_ + " is " + std::string(type_name(node)) + ", not "
+                  + std::string(wanted),
               wanted == "a text" ? "put it in double quotes" : "write " + std::string(wanted));
 }
 
@@ -147,14 +151,16 @@ std::vector<const toml::table*> table_reader::tables(std::string_view key) {
   auto remedy = "begin each with a line [[" + (name_ == "the file" ? "" : name_.substr(1, name_.size() - 2) + ".")
                 + std::string(key) + "]]";
   if (!list) {
-    report_.add(line_of(*node), std::string(key) + " is " + std::string(type_name(*node)) + ", not a list of tables", remedy);
+    report_.add(line_of(*node), std::string(key) + " is " + std::string(type_name(*node)) + ", not a list of tables",
+                remedy);
     return out;
   }
   for (const auto& entry : *list) {
     if (const auto* found = entry.as_table())
       out.push_back(found);
     else
-      report_.add(line_of(entry), std::string(key) + " has an entry that is " + std::string(type_name(entry)) + ", not a table",
+      report_.add(line_of(entry),
+                  std::string(key) + " has an entry that is " + std::string(type_name(entry)) + ", not a table",
                   remedy);
   }
   return out;
@@ -181,8 +187,8 @@ void table_reader::finish() {
     if (std::find(known_.begin(), known_.end(), word) != known_.end())
       continue;
     auto meant = nearest(word, known_);
-    report_.add(key.source().begin.line ? key.source().begin.line : line_of(value), "unknown key " + word + " in " + name_,
-                meant ? "did you mean " + *meant + "?" : "remove it");
+    report_.add(key.source().begin.line ? key.source().begin.line : line_of(value),
+                "unknown key " + word + " in " + name_, meant ? "did you mean " + *meant + "?" : "remove it");
   }
 }
 

@@ -31,7 +31,8 @@ result<account_access> open_accounts(const config::settings& settings) {
   run_files files(settings.data_dir);
   if (auto running = files.find()) {
     if (!running->admin)
-      return fail(errc::unavailable, "the daemon runs with its admin port off; stop it first, or set enabled = true in [admin]");
+      return fail(errc::unavailable,
+                  "the daemon runs with its admin port off; stop it first, or set enabled = true in [admin]");
     auto token = files.token();
     if (!token)
       return tl::unexpected(token.error());
@@ -44,7 +45,8 @@ result<account_access> open_accounts(const config::settings& settings) {
   auto shards = open_shards(settings);
   if (!shards) {
     if (shards.error().code == errc::in_use)
-      return fail(errc::in_use, shards.error().what + "; if the daemon is just starting or stopping, try again in a moment");
+      return fail(errc::in_use,
+                  shards.error().what + "; if the daemon is just starting or stopping, try again in a moment");
     return tl::unexpected(shards.error());
   }
   out.shards = std::move(*shards);
@@ -105,7 +107,8 @@ result<std::string> read_password(const password_source& from) {
   if (line.ends_with('\r'))
     line.pop_back();
   if (line.empty())
-    return fail(errc::invalid, "the password is empty; it is the first line of " + (from.file == "-" ? "standard input" : from.file));
+    return fail(errc::invalid,
+                "the password is empty; it is the first line of " + (from.file == "-" ? "standard input" : from.file));
   return line;
 }
 

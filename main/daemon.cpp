@@ -127,6 +127,7 @@ struct mail_daemon::state {
   void plan_sessions();
   result<void> bind_listeners();
   result<void> bind(const config::listener& where);
+  void wait_for_children();
   void start_directory();
   result<storage::outcome> commit(std::uint32_t shard, storage::mutation what);
   result<void> health() const;
@@ -306,6 +307,12 @@ result<storage::outcome> mail_daemon::state::commit(std::uint32_t shard, storage
   return done;
 }
 
+/// The supervisor starts its children before it answers anybody.
+void mail_daemon::state::wait_for_children() {
+  caf::scoped_actor self(*system);
+  self->request(root, caf::infinite, runtime::count_children{}).receive([](std::uint64_t) {}, [](const caf::error&) {});
+}
+
 void mail_daemon::state::start_directory() {
   mail::directory_store backing;
   backing.shards = store->shards();
@@ -388,6 +395,7 @@ result<std::unique_ptr<mail_daemon>> mail_daemon::start(const config::settings& 
   top.on_escalation = std::move(on_failure);
   own.root = runtime::spawn_supervisor(*own.system, std::move(top));
   own.early.clear();
+  own.wait_for_children();
   own.start_directory();
   return made;
 }

@@ -58,7 +58,8 @@ private:
   }
 
   void add_daemon() {
-    command(app_, "serve", "Run the mail server in the foreground until SIGTERM or SIGINT; SIGHUP reads certificates anew",
+    command(app_, "serve",
+            "Run the mail server in the foreground until SIGTERM or SIGINT; SIGHUP reads certificates anew",
             [this] { return serve(config_); });
     command(app_, "check-config", "Say everything that is wrong in the configuration, or what it means",
             [this] { return check_config(config_); });
@@ -69,7 +70,8 @@ private:
                                      : storage::fsck_mode::verify);
     });
     auto* repair = check->add_flag("--repair", repair_, "Recompute what can be derived, set aside what can't be read");
-    check->add_flag("--salvage", salvage_, "Build the store anew from every record that can still be read")->excludes(repair);
+    check->add_flag("--salvage", salvage_, "Build the store anew from every record that can still be read")
+        ->excludes(repair);
   }
 
   void add_domain() {
@@ -84,9 +86,10 @@ private:
 
   void add_address(CLI::App* to) { to->add_option("ADDRESS", name_, "such as alice@example.org")->required(); }
   void add_password(CLI::App* to) {
-    to->add_option("--password-file", password_.file,
-                   "The password is the first line of FILE, or of standard input for -; without this option one is made and "
-                   "printed once")
+    to->add_option(
+          "--password-file", password_.file,
+          "The password is the first line of FILE, or of standard input for -; without this option one is made and "
+          "printed once")
         ->type_name("FILE");
   }
 
@@ -100,18 +103,24 @@ private:
     add->add_option("--quota-mb", quota_mb_, "The most mail the account may hold; 0: no limit")
         ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 43))
         ->type_name("N");
-    add_address(command(*user, "remove", "Remove an account with all its mail", [this] { return user_remove(config_, name_); }));
-    add_address(command(*user, "enable", "Let the user log in again", [this] { return user_enable(config_, name_, true); }));
+    add_address(command(*user, "remove", "Remove an account with all its mail",
+                        [this] { return user_remove(config_, name_); }));
+    add_address(
+        command(*user, "enable", "Let the user log in again", [this] { return user_enable(config_, name_, true); }));
     add_address(command(*user, "disable", "Let the user log in no more; mail stays",
                         [this] { return user_enable(config_, name_, false); }));
-    auto* password = command(*user, "password", "Set a new password", [this] { return user_password(config_, name_, password_); });
+    auto* password =
+        command(*user, "password", "Set a new password", [this] { return user_password(config_, name_, password_); });
     add_address(password);
     add_password(password);
     auto* quota = command(*user, "quota", "Set the most mail the account may hold",
                           [this] { return user_quota(config_, name_, quota_mb_); });
     add_address(quota);
-    quota->add_option("N", quota_mb_, "in MB; 0: no limit")->required()->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 43));
-    command(*user, "list", "One account a line: address, state, messages, octets, quota", [this] { return user_list(config_); });
+    quota->add_option("N", quota_mb_, "in MB; 0: no limit")
+        ->required()
+        ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 43));
+    command(*user, "list", "One account a line: address, state, messages, octets, quota",
+            [this] { return user_list(config_); });
   }
 
   CLI::App app_{"Merpati, a mail server: SMTP, IMAP and POP3 in one daemon", "merpati"};

@@ -52,8 +52,7 @@ result<signal_events> signal_events::block() {
   return signal_events(descriptor);
 }
 
-signal_events::signal_events(signal_events&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {
-}
+signal_events::signal_events(signal_events&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 signal_events::~signal_events() {
   if (descriptor_ >= 0)
@@ -72,8 +71,7 @@ result<wake_event> wake_event::create() {
   return wake_event(descriptor);
 }
 
-wake_event::wake_event(wake_event&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {
-}
+wake_event::wake_event(wake_event&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
 
 wake_event::~wake_event() {
   if (descriptor_ >= 0)

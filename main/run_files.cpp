@@ -78,7 +78,8 @@ run_state from_json(const json& in) {
       out.listeners.push_back({*kind, l.at("address").get<std::string>(), l.at("port").get<std::uint16_t>()});
   }
   if (in.contains("admin"))
-    out.admin = admin_place{in.at("admin").at("address").get<std::string>(), in.at("admin").at("port").get<std::uint16_t>()};
+    out.admin =
+        admin_place{in.at("admin").at("address").get<std::string>(), in.at("admin").at("port").get<std::uint16_t>()};
   return out;
 }
 

@@ -1,5 +1,6 @@
 // merpati serve: everything around the daemon proper. Order of things:
-//   settings -> signals blocked -> folders -> store and actors -> admin port -> run files -> "ready" -> wait for a signal
+//   settings -> signals blocked -> folders -> store and actors -> admin port -> run files -> "ready" -> wait for a
+//   signal
 // and back in the opposite order, within stop_deadline.
 #include <atomic>
 #include <iostream>

@@ -22,8 +22,9 @@ inline result<std::vector<std::unique_ptr<storage::shard>>> open_shards(const co
   std::vector<std::unique_ptr<storage::shard>> out;
   std::error_code ec;
   if (std::filesystem::exists(shard_options_of(settings, settings.storage.shards).folder, ec))
-    return fail(errc::invalid, "there are more shards in " + settings.data_dir.string() + " than [storage] shards = "
-                                   + std::to_string(settings.storage.shards) + "; the number can't shrink, raise it again");
+    return fail(errc::invalid, "there are more shards in " + settings.data_dir.string()
+                                   + " than [storage] shards = " + std::to_string(settings.storage.shards)
+                                   + "; the number can't shrink, raise it again");
   for (std::uint32_t index = 0; index < settings.storage.shards; ++index) {
     auto options = shard_options_of(settings, index);
     std::filesystem::create_directories(options.folder.parent_path(), ec);

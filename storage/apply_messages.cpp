@@ -136,8 +136,8 @@ result<std::uint64_t> change_set::keyword_bits(mailbox_id id, const std::vector<
     auto bit = keyword_bit(*box, name);
     if (!bit) {
       if (box->keywords.size() >= keywords_per_mailbox)
-        return fail(errc::too_many, fmt::format("mailbox {} has its {} keywords already", box->name,
-                                                keywords_per_mailbox));
+        return fail(errc::too_many,
+                    fmt::format("mailbox {} has its {} keywords already", box->name, keywords_per_mailbox));
       bit = static_cast<unsigned>(box->keywords.size());
       edit_mailbox(id).keywords.push_back(name);
     }
@@ -242,8 +242,8 @@ result<outcome> change_set::carry_out(const add_message& m) {
 
   outcome done;
   done.places.reserve(targets->size());
-  auto clock_validity = static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::seconds>(m.now.time_since_epoch()).count());
+  auto clock_validity =
+      static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(m.now.time_since_epoch()).count());
   for (std::size_t i = 0; i < targets->size(); ++i) {
     auto& r = (*targets)[i];
     if (r.skipped) {

@@ -85,8 +85,7 @@ result<outcome> change_set::carry_out(const update_waiting& m) {
 result<outcome> change_set::carry_out(const expire_deliveries& m) {
   std::vector<std::string> old;
   txn_.scan_raw(table::delivery_ages, {}, [&](std::string_view key, auto, auto) {
-    if (key.size() < 8 || big64(key) >= schema::sortable(m.before)
-        || old.size() == storage_limits.list_items)
+    if (key.size() < 8 || big64(key) >= schema::sortable(m.before) || old.size() == storage_limits.list_items)
       return false;
     old.emplace_back(key);
     return true;

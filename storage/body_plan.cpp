@@ -17,7 +17,8 @@ namespace {
 
 bool is_spool_name(std::string_view name) {
   return !name.empty() && name.size() <= storage_limits.spool_name_bytes
-         && std::all_of(name.begin(), name.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
+         && std::all_of(name.begin(), name.end(),
+                        [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); });
 }
 
 std::uint64_t size_of(const body_source& source) {
@@ -67,8 +68,8 @@ result<void> shard::state::place_spooled(const spooled_body& spooled, planned_bo
   if (!size)
     return tl::unexpected(size.error());
   if (*size != spooled.size_bytes)
-    return fail(errc::corrupted, fmt::format("{} has {} octets where {} were written", from.string(), *size,
-                                             spooled.size_bytes));
+    return fail(errc::corrupted,
+                fmt::format("{} has {} octets where {} were written", from.string(), *size, spooled.size_bytes));
   auto to = large_body_path(paths.folder, body.row.id);
   // A number that a batch left behind when its commit failed; nobody refers to it.
   if (auto gone = io::unlink(to); !gone)

@@ -17,8 +17,7 @@ struct body_reader::state {
   crypto::running_checksum sum;
 };
 
-body_reader::body_reader(std::unique_ptr<state> s) : state_(std::move(s)) {
-}
+body_reader::body_reader(std::unique_ptr<state> s) : state_(std::move(s)) {}
 body_reader::body_reader(body_reader&&) noexcept = default;
 body_reader& body_reader::operator=(body_reader&&) noexcept = default;
 body_reader::~body_reader() = default;
@@ -45,8 +44,8 @@ result<std::size_t> body_reader::read(std::uint64_t offset, std::span<char> into
     if (got < 0)
       return io::fail_errno(errno, "read", s.file->path());
     if (got == 0)
-      return fail(errc::corrupted, fmt::format("body {} ends early in {}: run merpati fsck", s.where.id.value,
-                                               s.file->path().string()));
+      return fail(errc::corrupted,
+                  fmt::format("body {} ends early in {}: run merpati fsck", s.where.id.value, s.file->path().string()));
     done += static_cast<std::size_t>(got);
   }
   if (offset <= s.checked && offset + done > s.checked) {

@@ -14,8 +14,8 @@ namespace {
 template <class T>
 T decoded(std::optional<T> row, table t) {
   if (!row)
-    throw failure{{errc::corrupted, fmt::format("a row of table {} can't be understood: run merpati fsck",
-                                                table_name(t))}};
+    throw failure{
+        {errc::corrupted, fmt::format("a row of table {} can't be understood: run merpati fsck", table_name(t))}};
   return std::move(*row);
 }
 

@@ -30,7 +30,8 @@ std::optional<candidate> emptiest(const transaction& txn, std::uint32_t open_seg
   };
   txn.scan(table::segments, {}, [&](std::string_view key, std::string_view value) {
     candidate c{big32(key), schema::decode_segment(value).value_or(schema::segment_row{})};
-    bool worth = c.row.dead_bytes > 0 && c.row.dead_bytes * 100 >= (c.row.end_bytes - segment_header_bytes) * worth_percent;
+    bool worth =
+        c.row.dead_bytes > 0 && c.row.dead_bytes * 100 >= (c.row.end_bytes - segment_header_bytes) * worth_percent;
     if (c.number != open_segment && worth && !hopeless.contains(c.number) && (!best || share(c.row) > share(best->row)))
       best = c;
     return true;

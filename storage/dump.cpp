@@ -28,7 +28,8 @@ std::string dump_index(const transaction& txn) {
       out += fmt::format("{} {} ", table_name(t), hex(key));
       auto body = t == table::bodies && payload ? schema::decode_body(key, *payload) : std::nullopt;
       if (body)
-        out += fmt::format("size={} checksum={:016x} references={}", body->size_bytes, body->checksum, body->references);
+        out +=
+            fmt::format("size={} checksum={:016x} references={}", body->size_bytes, body->checksum, body->references);
       else
         out += payload ? hex(*payload) : "damaged";
       out += '\n';

@@ -26,8 +26,7 @@ void raise(T& counter, T above) {
 
 examiner::examiner(const shard_options& options, const transaction& txn, const summary_function& summarise,
                    const progress_function& progress)
-    : options_(options), paths_{options.folder}, txn_(txn), summarise_(summarise), progress_(progress) {
-}
+    : options_(options), paths_{options.folder}, txn_(txn), summarise_(summarise), progress_(progress) {}
 
 void examiner::note(std::string where, std::string what, fix how) {
   if (how)
@@ -69,9 +68,8 @@ void examiner::check_meta() {
     return false;
   });
   if (!marked)
-    note("meta", "the marker of an initialised shard is missing", [](transaction& txn) {
-      txn.put(table::meta, schema::version_key, schema::encode_number(schema::version));
-    });
+    note("meta", "the marker of an initialised shard is missing",
+         [](transaction& txn) { txn.put(table::meta, schema::version_key, schema::encode_number(schema::version)); });
 }
 
 void examiner::check_accounts() {
@@ -98,9 +96,10 @@ void examiner::check_accounts() {
   });
   for (const auto& [id, row] : accounts_)
     if (!named.contains(id))
-      note(fmt::format("accounts {}", id), "its name does not lead to it", [id = id, name = row.name](transaction& txn) {
-        txn.put(table::account_names, schema::name_key(name), schema::encode_number(id));
-      });
+      note(fmt::format("accounts {}", id), "its name does not lead to it",
+           [id = id, name = row.name](transaction& txn) {
+             txn.put(table::account_names, schema::name_key(name), schema::encode_number(id));
+           });
 }
 
 void examiner::check_named_rows() {
@@ -253,9 +252,8 @@ void examiner::check_waiting() {
     return true;
   });
   for (const auto& [when, id] : due)
-    note(fmt::format("waiting {}", id), "is missing in the order of due times", [when = when, id = id](transaction& txn) {
-      txn.put(table::waiting_due, key().u64(when).u64(id), {});
-    });
+    note(fmt::format("waiting {}", id), "is missing in the order of due times",
+         [when = when, id = id](transaction& txn) { txn.put(table::waiting_due, key().u64(when).u64(id), {}); });
 }
 
 void examiner::check_deliveries() {

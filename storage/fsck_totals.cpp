@@ -117,8 +117,8 @@ void examiner::check_segments() {
     if (auto file = io::open(segment_path(paths_.folder, number), O_RDONLY); !file)
       note(fmt::format("segment {}", number), file.error().what);
     else if (auto length = io::size(*file); !length || *length < row.end_bytes)
-      note(fmt::format("segment {}", number), fmt::format("the file is shorter than the {} octets that were committed",
-                                                          row.end_bytes));
+      note(fmt::format("segment {}", number),
+           fmt::format("the file is shorter than the {} octets that were committed", row.end_bytes));
     if (dead != row.dead_bytes)
       note(fmt::format("segments {}", number), fmt::format("counts wrongly what is dead: {} octets are", dead),
            [number = number, end = row.end_bytes, dead](transaction& txn) {
@@ -139,9 +139,8 @@ void examiner::check_counters() {
   at_least(right.next_waiting, seen_.next_waiting);
   at_least(right.uid_validity_high, seen_.uid_validity_high);
   if (!have_counters_ || right != stored_)
-    note("meta counters", "are missing or lower than numbers in use", [right](transaction& txn) {
-      txn.put(table::meta, schema::counters_key, schema::encode(right));
-    });
+    note("meta counters", "are missing or lower than numbers in use",
+         [right](transaction& txn) { txn.put(table::meta, schema::counters_key, schema::encode(right)); });
 }
 
 } // namespace merpati::storage

@@ -62,8 +62,7 @@ tl::unexpected<error> fail_errno(int number, std::string_view action, const std:
   return fail(code, fmt::format("cannot {} {}: {}", action, where.string(), std::generic_category().message(number)));
 }
 
-file::file(file&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {
-}
+file::file(file&& other) noexcept : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
 file& file::operator=(file&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(path_, other.path_);
@@ -129,9 +128,8 @@ result<void> unlink(const std::filesystem::path& path) {
 }
 
 result<void> allocate(const file& of, std::uint64_t offset, std::uint64_t length) {
-  int number = perform(call::allocate, of.path(), [&] {
-    return ::fallocate(of.fd(), 0, static_cast<off_t>(offset), static_cast<off_t>(length));
-  });
+  int number = perform(call::allocate, of.path(),
+                       [&] { return ::fallocate(of.fd(), 0, static_cast<off_t>(offset), static_cast<off_t>(length)); });
   if (number && number != EOPNOTSUPP)
     return fail_errno(number, "reserve space in", of.path());
   return {};

@@ -18,9 +18,9 @@ namespace merpati::storage {
 namespace {
 
 constexpr std::array<std::string_view, table_count> names{
-    "meta",      "accounts",  "account_names", "domains",     "addresses",  "mailboxes",     "mailbox_names",
-    "subs",      "messages",  "changes",       "bodies",      "summaries",  "quotas",        "waiting",
-    "due",       "deliveries", "delivery_ages", "segments",    "doomed"};
+    "meta", "accounts",   "account_names", "domains",  "addresses", "mailboxes", "mailbox_names",
+    "subs", "messages",   "changes",       "bodies",   "summaries", "quotas",    "waiting",
+    "due",  "deliveries", "delivery_ages", "segments", "doomed"};
 
 // LMDB's own default; more would only hide readers that are never closed.
 constexpr unsigned reader_slots = 126;
@@ -64,11 +64,10 @@ std::uint32_t value_checksum(table t, std::string_view key, std::string_view bod
 }
 
 failure damaged(table t, std::string_view key) {
-  return {{errc::corrupted, fmt::format("a row of table {} is damaged (key {:02x}): run merpati fsck",
-                                        table_name(t), fmt::join(std::basic_string_view<unsigned char>(
-                                                                     reinterpret_cast<const unsigned char*>(key.data()),
-                                                                     key.size()),
-                                                                 ""))}};
+  return {{errc::corrupted, fmt::format("a row of table {} is damaged (key {:02x}): run merpati fsck", table_name(t),
+                                        fmt::join(std::basic_string_view<unsigned char>(
+                                                      reinterpret_cast<const unsigned char*>(key.data()), key.size()),
+                                                  ""))}};
 }
 
 } // namespace
@@ -90,12 +89,12 @@ std::optional<checked_value> check_value(table t, std::string_view key, std::str
   return checked_value{stored.substr(0, stored.size() - trailer_bytes), commit};
 }
 
-transaction::transaction(lmdb_env& env, bool write) : env_(&env), write_(write) {
-}
+transaction::transaction(lmdb_env& env, bool write) : env_(&env), write_(write) {}
 transaction::transaction(transaction&& other) noexcept
-    : env_(std::exchange(other.env_, nullptr)), txn_(std::exchange(other.txn_, nullptr)), write_(other.write_),
-      writes_(other.writes_) {
-}
+    : env_(std::exchange(other.env_, nullptr)),
+      txn_(std::exchange(other.txn_, nullptr)),
+      write_(other.write_),
+      writes_(other.writes_) {}
 transaction::~transaction() {
   if (txn_)
     mdb_txn_abort(txn_);
@@ -144,9 +143,9 @@ bool transaction::erase(table t, std::string_view key) {
   return true;
 }
 
-void transaction::scan_raw(table t, std::string_view from,
-                           const std::function<bool(std::string_view, std::optional<std::string_view>,
-                                                    std::string_view)>& each) const {
+void transaction::scan_raw(
+    table t, std::string_view from,
+    const std::function<bool(std::string_view, std::optional<std::string_view>, std::string_view)>& each) const {
   struct closer {
     void operator()(MDB_cursor* c) const { mdb_cursor_close(c); }
   };
@@ -299,7 +298,8 @@ result<void> lmdb_env::alone(std::chrono::milliseconds patience, const std::func
   std::unique_lock lock(gate_);
   closed_to_new_ = true;
   bool left = gate_changed_.wait_for(lock, patience, [this] { return inside_ == 0; });
-  auto done = left ? work() : fail(errc::in_use, "the index is being read; it can be resized when the readers are done");
+  auto done =
+      left ? work() : fail(errc::in_use, "the index is being read; it can be resized when the readers are done");
   closed_to_new_ = false;
   lock.unlock();
   gate_changed_.notify_all();

@@ -42,8 +42,9 @@ std::optional<lmdb_meta> parse_meta(std::string_view page) {
 }
 
 /// Entries of one leaf page. `overflow` reads a value that lies in pages of its own.
-void read_leaf(std::string_view page, const std::function<void(std::string_view, std::string_view)>& each,
-               const std::function<std::optional<std::string>(std::uint64_t page_number, std::uint32_t size)>& overflow) {
+void read_leaf(
+    std::string_view page, const std::function<void(std::string_view, std::string_view)>& each,
+    const std::function<std::optional<std::string>(std::uint64_t page_number, std::uint32_t size)>& overflow) {
   std::size_t lower = at<std::uint16_t>(page, 12);
   if (lower < page_header_bytes || lower > page.size())
     return;
@@ -75,8 +76,8 @@ result<lmdb_meta> read_lmdb_meta(const std::filesystem::path& data_file) {
   if (!file)
     return tl::unexpected(file.error());
   auto damaged = [&] {
-    return fail(errc::corrupted, fmt::format("the head of {} is damaged: run merpati fsck with salvage",
-                                             data_file.string()));
+    return fail(errc::corrupted,
+                fmt::format("the head of {} is damaged: run merpati fsck with salvage", data_file.string()));
   };
   std::string page(152, '\0');
   auto got = io::read(*file, page.data(), page.size(), 0);

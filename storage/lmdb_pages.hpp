@@ -1,5 +1,5 @@
-// The file format of LMDB 0.9, as far as it takes to check a file before LMDB maps it, and to read its leaves one by one
-// when its trees can't be trusted. Reads plain octets, follows no pointer, believes no length.
+// The file format of LMDB 0.9, as far as it takes to check a file before LMDB maps it, and to read its leaves one by
+// one when its trees can't be trusted. Reads plain octets, follows no pointer, believes no length.
 #pragma once
 
 #include <cstdint>

@@ -52,7 +52,7 @@ struct new_waiting {
 struct add_message {
   delivery_id delivery{}; ///< all zero: none (APPEND)
   body_source body;
-  std::string summary; ///< written by the caller's summary function; opaque here
+  std::string summary;          ///< written by the caller's summary function; opaque here
   std::uint64_t thread_key = 0; ///< hash of the thread's root Message-ID; 0: none
   timestamp now;                ///< save date
   timestamp internal_date;
@@ -75,8 +75,8 @@ struct store_flags {
 /// Removes messages for good and leaves tombstones.
 struct expunge {
   mailbox_id mailbox;
-  std::vector<uid> uids;      ///< ascending; unknown ones are passed over
-  bool only_deleted = true;   ///< only those with \Deleted
+  std::vector<uid> uids;    ///< ascending; unknown ones are passed over
+  bool only_deleted = true; ///< only those with \Deleted
 };
 
 /// COPY, or MOVE when `remove_source`. Same account or not, same shard.

@@ -47,8 +47,7 @@ void walk(const transaction& txn, std::size_t& damaged, table t, std::string_vie
 
 } // namespace
 
-read_view::read_view(std::unique_ptr<state> s) : state_(std::move(s)) {
-}
+read_view::read_view(std::unique_ptr<state> s) : state_(std::move(s)) {}
 read_view::read_view(read_view&&) noexcept = default;
 read_view& read_view::operator=(read_view&&) noexcept = default;
 read_view::~read_view() = default;

@@ -209,21 +209,23 @@ private:
     if (referred_.empty())
       find_references();
     if (!referred_.contains(record.id.value)) // dead, or its message is lost: kept for a person to look at
-      return known_body(record.id) ? write_file(shard_paths{options_.folder}.aside()
-                                                    / fmt::format("body-{}.eml", record.id.value),
-                                                octets)
+      return known_body(record.id) ? write_file(
+                 shard_paths{options_.folder}.aside() / fmt::format("body-{}.eml", record.id.value), octets)
                                    : result<void>();
     segment_writer::record copy{record, {}, octets};
     auto places = out.append({&copy, 1});
     if (!places)
       return tl::unexpected(places.error());
-    body_row row{record.id, record.size_bytes, record.checksum, referred_.at(record.id.value), places->front().segment,
+    body_row row{record.id,
+                 record.size_bytes,
+                 record.checksum,
+                 referred_.at(record.id.value),
+                 places->front().segment,
                  places->front().offset};
     done_.insert(record.id);
     return in_transaction([&](transaction& txn) {
       txn.put(table::bodies, schema::id_key(row.id.value), schema::encode(row));
-      txn.put(table::segments, schema::segment_key(row.segment),
-              schema::encode(schema::segment_row{out.end(), 0}));
+      txn.put(table::segments, schema::segment_key(row.segment), schema::encode(schema::segment_row{out.end(), 0}));
     });
   }
 
@@ -239,9 +241,8 @@ private:
     if (problem)
       return fail(errc::unavailable, fmt::format("cannot copy {}: {}", path.string(), problem.message()));
     row->references = referred_.at(number);
-    return in_transaction([&](transaction& txn) {
-      txn.put(table::bodies, schema::id_key(number), schema::encode(*row));
-    });
+    return in_transaction(
+        [&](transaction& txn) { txn.put(table::bodies, schema::id_key(number), schema::encode(*row)); });
   }
 
   void find_references() {
@@ -279,7 +280,8 @@ result<fsck_report> salvage(const shard_options& options, const summary_function
                             const progress_function& progress) {
   salvager work(options, progress);
   if (std::filesystem::exists(work.new_options().folder))
-    return fail(errc::already_exists, fmt::format("{} is there already: move it away", work.new_options().folder.string()));
+    return fail(errc::already_exists,
+                fmt::format("{} is there already: move it away", work.new_options().folder.string()));
   if (auto read = work.read_index(); !read)
     return tl::unexpected(read.error());
   work.drop_expunged();

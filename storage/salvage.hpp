@@ -6,8 +6,8 @@
 namespace merpati::storage {
 
 /// Reads every leaf page of the index and every record of the segments, whatever the trees say, and writes the newest
-/// readable version of each row to `<folder>.salvaged`, which must not exist. The old folder is not changed. Rows that were
-/// deleted shortly before may come back; messages come back only where no tombstone says otherwise.
+/// readable version of each row to `<folder>.salvaged`, which must not exist. The old folder is not changed. Rows that
+/// were deleted shortly before may come back; messages come back only where no tombstone says otherwise.
 result<fsck_report> salvage(const shard_options& options, const summary_function& summarise,
                             const progress_function& progress);
 

@@ -50,16 +50,28 @@ struct delivery_row {
 enum class change_kind : std::uint8_t { changed = 1, expunged = 2 };
 
 // Keys. All numbers big-endian.
-inline key id_key(std::uint64_t id) { return key().u64(id); }
-inline key message_key(mailbox_id m, uid u) { return key().u64(m.value).u32(u.value); }
-inline key change_key(mailbox_id m, modseq c, uid u) { return key().u64(m.value).u64(c.value).u32(u.value); }
+inline key id_key(std::uint64_t id) {
+  return key().u64(id);
+}
+inline key message_key(mailbox_id m, uid u) {
+  return key().u64(m.value).u32(u.value);
+}
+inline key change_key(mailbox_id m, modseq c, uid u) {
+  return key().u64(m.value).u64(c.value).u32(u.value);
+}
 /// Times as numbers that sort, those before 1970 too.
 inline std::uint64_t sortable(timestamp t) {
   return static_cast<std::uint64_t>(t.time_since_epoch().count()) ^ std::uint64_t{1} << 63;
 }
-inline key due_key(timestamp due, waiting_id id) { return key().u64(sortable(due)).u64(id.value); }
-inline key age_key(timestamp when, std::string_view delivery) { return key().u64(sortable(when)).text(delivery); }
-inline key segment_key(std::uint32_t number) { return key().u32(number); }
+inline key due_key(timestamp due, waiting_id id) {
+  return key().u64(sortable(due)).u64(id.value);
+}
+inline key age_key(timestamp when, std::string_view delivery) {
+  return key().u64(sortable(when)).text(delivery);
+}
+inline key segment_key(std::uint32_t number) {
+  return key().u32(number);
+}
 /// A text of any length as (part of) a key: up to 440 octets as they are, longer ones by their start and SHA-256.
 key name_key(std::string_view name);
 /// name_key of one account's name for a mailbox.

@@ -59,8 +59,7 @@ result<std::uint64_t> walk_segment(const io::file& segment, std::uint64_t limit_
     if (!got)
       return tl::unexpected(got.error());
     auto head = *got == octets.size() ? decode_record_header(octets) : std::nullopt;
-    if (!head || head->size_bytes > limit_bytes - at - record_header_bytes
-        || !each(*head, at + record_header_bytes))
+    if (!head || head->size_bytes > limit_bytes - at - record_header_bytes || !each(*head, at + record_header_bytes))
       break;
     at += record_bytes(head->size_bytes);
   }
@@ -80,8 +79,8 @@ result<void> segment_writer::open(std::uint32_t number, std::uint64_t end) {
   if (!size)
     return tl::unexpected(size.error());
   if (*size < end)
-    return fail(errc::corrupted, fmt::format("{} has {} octets where {} were committed", opened->path().string(), *size,
-                                             end));
+    return fail(errc::corrupted,
+                fmt::format("{} has {} octets where {} were committed", opened->path().string(), *size, end));
   // Old octets must not look like records behind new ones to whoever has to read the file without the index.
   if (auto cut = io::truncate(*opened, end); !cut)
     return cut;

@@ -156,8 +156,8 @@ void shard::state::finish(const batch_run& run, const std::vector<body_id>& doom
 
 void shard::state::remove_doomed(const std::vector<std::string>& keys) {
   for (const auto& key : keys) {
-    auto path = key.size() == 8 ? large_body_path(paths.folder, body_id(big64(key)))
-                                : segment_path(paths.folder, big32(key));
+    auto path =
+        key.size() == 8 ? large_body_path(paths.folder, body_id(big64(key))) : segment_path(paths.folder, big32(key));
     if (auto gone = io::unlink(path))
       removed.push_back(key);
     else
@@ -173,8 +173,12 @@ void shard::state::undo(const batch_run& run) {
 }
 
 std::vector<result<outcome>> shard::state::apply(std::span<const mutation> batch) {
-  batch_run run{batch, std::vector<result<outcome>>(batch.size()), std::vector<std::optional<error>>(batch.size()),
-                std::nullopt, {}, false};
+  batch_run run{batch,
+                std::vector<result<outcome>>(batch.size()),
+                std::vector<std::optional<error>>(batch.size()),
+                std::nullopt,
+                {},
+                false};
   if (batch.empty())
     return {};
   keep_room();
@@ -202,8 +206,7 @@ std::vector<result<outcome>> shard::state::apply(std::span<const mutation> batch
   return std::move(run.answers);
 }
 
-shard::shard(shard_options options) : state_(std::make_unique<state>(std::move(options))) {
-}
+shard::shard(shard_options options) : state_(std::make_unique<state>(std::move(options))) {}
 shard::~shard() = default;
 
 result<std::unique_ptr<shard>> shard::open(shard_options options) {

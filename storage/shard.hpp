@@ -29,8 +29,9 @@ struct shard_options {
 };
 
 /// A consistent view of the index at one moment (an LMDB read transaction). Short-lived: no socket write, no wait, no
-/// apply() and no actor hop while it lives. May be used on another thread than the one that made it, by one at a time. A row that
-/// fails its checksum is reported as an error in the log and passed over as if it were missing; damaged() counts them.
+/// apply() and no actor hop while it lives. May be used on another thread than the one that made it, by one at a time.
+/// A row that fails its checksum is reported as an error in the log and passed over as if it were missing; damaged()
+/// counts them.
 class read_view {
 public:
   read_view(read_view&&) noexcept;
@@ -146,8 +147,8 @@ public:
   result<spool_file> start_spool();
 
   /// Frees the disk space of dead bodies: moves what lives out of the emptiest segment, about `budget_bytes` of copying
-  /// in one call, and removes the file once nothing in it lives. Returns the octets that were moved or freed; 0: nothing
-  /// is worth doing.
+  /// in one call, and removes the file once nothing in it lives. Returns the octets that were moved or freed; 0:
+  /// nothing is worth doing.
   result<std::uint64_t> compact(std::uint64_t budget_bytes);
 
   /// disk_full when a new message should be refused now (asked before a body is accepted).

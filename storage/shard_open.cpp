@@ -71,8 +71,8 @@ result<io::file> lock_shard(const std::filesystem::path& folder) {
   if (!lock)
     return lock;
   if (::flock(lock->fd(), LOCK_EX | LOCK_NB) != 0)
-    return fail(errc::in_use, fmt::format("{} is open in another merpati process: stop that one first",
-                                          folder.string()));
+    return fail(errc::in_use,
+                fmt::format("{} is open in another merpati process: stop that one first", folder.string()));
   return lock;
 }
 

@@ -36,7 +36,9 @@ result<std::unique_ptr<lmdb_env>> open_index(const shard_options& options, bool 
 
 struct shard::state {
   explicit state(shard_options o)
-      : options(std::move(o)), paths{options.folder}, segments(options.folder, options.segment_bytes),
+      : options(std::move(o)),
+        paths{options.folder},
+        segments(options.folder, options.segment_bytes),
         files(std::make_shared<segment_files>(options.folder)) {}
 
   shard_options options;

@@ -16,8 +16,7 @@ struct spool_file::state {
   ~state() { std::ignore = io::unlink(file.path()); } // gone already where add_message took it over
 };
 
-spool_file::spool_file(std::unique_ptr<state> s) : state_(std::move(s)) {
-}
+spool_file::spool_file(std::unique_ptr<state> s) : state_(std::move(s)) {}
 spool_file::spool_file(spool_file&&) noexcept = default;
 spool_file& spool_file::operator=(spool_file&&) noexcept = default;
 spool_file::~spool_file() = default;

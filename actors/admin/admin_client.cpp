@@ -31,7 +31,8 @@ std::string text_of(const json& body) {
 /// The answer's JSON, or the failure that it tells.
 result<json> unpack(const httplib::Result& answer) {
   if (!answer)
-    return fail(errc::unavailable, "the daemon's admin port does not answer (" + httplib::to_string(answer.error()) + ")");
+    return fail(errc::unavailable,
+                "the daemon's admin port does not answer (" + httplib::to_string(answer.error()) + ")");
   auto body = json::parse(answer->body, nullptr, false);
   if (answer->status >= 200 && answer->status < 300 && body.is_object())
     return body;
@@ -88,8 +89,7 @@ struct client::state {
 };
 
 client::client(std::string address, std::uint16_t port, std::string token)
-    : state_(std::make_unique<state>(address, port, token)) {
-}
+    : state_(std::make_unique<state>(address, port, token)) {}
 client::~client() = default;
 
 result<std::vector<std::string>> client::domains() {
@@ -140,7 +140,8 @@ result<void> client::remove_account(std::string_view address) {
 }
 
 result<void> client::set_enabled(std::string_view address, bool enabled) {
-  return unpack_nothing(state_->http.Post(user_path(address, enabled ? "enable" : "disable"), "{}", "application/json"));
+  return unpack_nothing(
+      state_->http.Post(user_path(address, enabled ? "enable" : "disable"), "{}", "application/json"));
 }
 
 result<void> client::set_password(std::string_view address, std::string_view password) {
@@ -149,7 +150,8 @@ result<void> client::set_password(std::string_view address, std::string_view pas
 }
 
 result<void> client::set_quota(std::string_view address, std::uint64_t bytes) {
-  return unpack_nothing(state_->http.Put(user_path(address, "quota"), text_of({{"quota_bytes", bytes}}), "application/json"));
+  return unpack_nothing(
+      state_->http.Put(user_path(address, "quota"), text_of({{"quota_bytes", bytes}}), "application/json"));
 }
 
 result<void> client::reload() {

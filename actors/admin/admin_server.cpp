@@ -138,8 +138,7 @@ bool server::state::admit(const Request& req, Response& res) {
 void server::state::add_views() {
   http.Get("/", [this](const Request&, Response& res) {
     res.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'");
-    res.set_content(page_html(health(), kinds(), options.version),
-                    "text/html; charset=utf-8");
+    res.set_content(page_html(health(), kinds(), options.version), "text/html; charset=utf-8");
   });
   http.Get("/healthz", [this](const Request&, Response& res) {
     auto found = health();
@@ -147,12 +146,12 @@ void server::state::add_views() {
     res.set_content(found ? "ok\n" : found.error().what + "\n", "text/plain; charset=utf-8");
   });
   http.Get("/actors", [this](const Request& req, Response& res) {
-    res.set_content(actors_json(actors(), req.get_param_value("kind")),
-                    json_type);
+    res.set_content(actors_json(actors(), req.get_param_value("kind")), json_type);
   });
   http.Get("/metrics", [this](const Request&, Response& res) {
-    res.set_content(metrics_text(actors(), kinds(), what.metrics ? what.metrics() : std::vector<metric>(), options.version),
-                    "text/plain; version=0.0.4; charset=utf-8");
+    res.set_content(
+        metrics_text(actors(), kinds(), what.metrics ? what.metrics() : std::vector<metric>(), options.version),
+        "text/plain; version=0.0.4; charset=utf-8");
   });
   http.Post("/v1/reload", [this](const Request&, Response& res) {
     answer(res, what.reload ? what.reload() : fail(errc::unavailable, "nothing to read anew"));
@@ -204,7 +203,8 @@ void server::state::add_users() {
     auto password = body.is_object() ? body.text("password") : std::nullopt;
     auto quota = body.is_object() ? body.number("quota_bytes") : std::nullopt;
     if (!address || !password || (!quota && body.has("quota_bytes")))
-      return answer_error(res, {errc::invalid, "send {\"address\":\"name@domain\",\"password\":\"...\",\"quota_bytes\":0}"});
+      return answer_error(res,
+                          {errc::invalid, "send {\"address\":\"name@domain\",\"password\":\"...\",\"quota_bytes\":0}"});
     account.address = std::move(*address);
     account.password = std::move(*password);
     account.quota_bytes = quota.value_or(0);
@@ -244,8 +244,7 @@ void server::state::add_user_changes() {
   });
 }
 
-server::server() : state_(std::make_unique<state>()) {
-}
+server::server() : state_(std::make_unique<state>()) {}
 
 server::~server() {
   if (state_->thread.joinable()) {
@@ -284,7 +283,8 @@ result<std::unique_ptr<server>> server::start(server_options options, services w
   });
   s.http.set_error_handler([](const Request&, Response& res) {
     if (res.body.empty())
-      answer_error(res, {res.status == 404 ? errc::not_found : errc::invalid, "HTTP status " + std::to_string(res.status)},
+      answer_error(res,
+                   {res.status == 404 ? errc::not_found : errc::invalid, "HTTP status " + std::to_string(res.status)},
                    res.status);
   });
   s.http.set_exception_handler([](const Request& req, Response& res, std::exception_ptr thrown) {
@@ -304,7 +304,8 @@ result<std::unique_ptr<server>> server::start(server_options options, services w
   s.add_users();
 
   int port = s.options.port;
-  bool bound = port == 0 ? (port = s.http.bind_to_any_port(s.options.address)) > 0 : s.http.bind_to_port(s.options.address, port);
+  bool bound = port == 0 ? (port = s.http.bind_to_any_port(s.options.address)) > 0
+                         : s.http.bind_to_port(s.options.address, port);
   if (!bound)
     return fail(errc::unavailable, "the admin port " + s.options.address + ":" + std::to_string(s.options.port)
                                        + " can't be bound; is it taken by another program?");

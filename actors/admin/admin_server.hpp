@@ -15,9 +15,9 @@
 //   PUT  /v1/users/ADDRESS/quota    {"quota_bytes":...}
 //   POST /v1/reload
 //
-// All of /v1 needs "Authorization: Bearer TOKEN". A failure is {"error":"not_found","what":"..."} with a fitting status.
-// Requests whose Host is neither a loopback name nor the address served are refused: a web page elsewhere can't reach
-// the port by pointing a name of its own at 127.0.0.1 (DNS rebinding).
+// All of /v1 needs "Authorization: Bearer TOKEN". A failure is {"error":"not_found","what":"..."} with a fitting
+// status. Requests whose Host is neither a loopback name nor the address served are refused: a web page elsewhere can't
+// reach the port by pointing a name of its own at 127.0.0.1 (DNS rebinding).
 #pragma once
 
 #include <chrono>

@@ -50,8 +50,8 @@ public:
   }
   /// A family with one value for each kind of actor.
   template <class Value>
-  void by_kind(const std::vector<runtime::kind_stats>& kinds, std::string_view name, std::string_view help, bool counter,
-               Value of) {
+  void by_kind(const std::vector<runtime::kind_stats>& kinds, std::string_view name, std::string_view help,
+               bool counter, Value of) {
     family(name, help, counter);
     for (const auto& k : kinds)
       value(name, "kind=\"" + label_value(k.kind) + '"', static_cast<double>(of(k)));
@@ -93,8 +93,10 @@ std::string metrics_text(const std::vector<runtime::actor_stats>& actors, const 
   out.value("build_info", "version=\"" + label_value(version) + '"', 1);
   out.by_kind(kinds, "actors", "Actors alive.", false, [](const auto& k) { return k.alive; });
   out.by_kind(kinds, "actors_started_total", "Actors started.", true, [](const auto& k) { return k.started; });
-  out.by_kind(kinds, "actors_failed_total", "Actors that ended with an error.", true, [](const auto& k) { return k.failed; });
-  out.by_kind(kinds, "actor_restarts_total", "Restarts by supervisors.", true, [](const auto& k) { return k.restarts; });
+  out.by_kind(kinds, "actors_failed_total", "Actors that ended with an error.", true,
+              [](const auto& k) { return k.failed; });
+  out.by_kind(kinds, "actor_restarts_total", "Restarts by supervisors.", true,
+              [](const auto& k) { return k.restarts; });
   out.by_kind(kinds, "actor_messages_total", "Messages handled.", true, [](const auto& k) { return k.handled; });
   out.by_kind(kinds, "actor_busy_seconds_total", "Time spent in handlers.", true,
               [](const auto& k) { return static_cast<double>(k.busy_ns) / 1e9; });
@@ -116,7 +118,8 @@ std::string metrics_text(const std::vector<runtime::actor_stats>& actors, const 
   return out.take();
 }
 
-std::string page_html(const result<void>& health, const std::vector<runtime::kind_stats>& kinds, std::string_view version) {
+std::string page_html(const result<void>& health, const std::vector<runtime::kind_stats>& kinds,
+                      std::string_view version) {
   std::string rows;
   for (const auto& k : kinds)
     rows += fmt::format("<tr><td><a href=\"/actors?kind={0}\">{0}</a><td>{1}<td>{2}<td>{3}<td>{4}<td>{5:.3f}<td>{6}\n",
@@ -131,7 +134,8 @@ std::string page_html(const result<void>& health, const std::vector<runtime::kin
                      "<table><tr><th>Actors<th>Alive<th>Started<th>Restarts<th>Messages<th>Seconds<th>Last error\n{}"
                      "</table>\n<p><a href=\"/actors\">all actors</a> · <a href=\"/metrics\">metrics</a> · "
                      "<a href=\"/healthz\">health</a></p></html>\n",
-                     html(version), health ? "good" : "bad", health ? "In good health." : html(health.error().what), rows);
+                     html(version), health ? "good" : "bad", health ? "In good health." : html(health.error().what),
+                     rows);
 }
 
 } // namespace merpati::admin

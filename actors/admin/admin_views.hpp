@@ -25,6 +25,7 @@ std::string actors_json(const std::vector<runtime::actor_stats>& actors, std::st
 std::string metrics_text(const std::vector<runtime::actor_stats>& actors, const std::vector<runtime::kind_stats>& kinds,
                          std::vector<metric> more, std::string_view version);
 
-std::string page_html(const result<void>& health, const std::vector<runtime::kind_stats>& kinds, std::string_view version);
+std::string page_html(const result<void>& health, const std::vector<runtime::kind_stats>& kinds,
+                      std::string_view version);
 
 } // namespace merpati::admin

@@ -13,9 +13,9 @@ struct entry {
   int status;
 };
 constexpr entry table[] = {
-    {errc::not_found, 404},     {errc::already_exists, 409}, {errc::invalid, 400},       {errc::too_big, 413},
-    {errc::too_many, 429},      {errc::over_quota, 507},     {errc::disk_full, 507},     {errc::unavailable, 503},
-    {errc::in_use, 409},        {errc::not_permitted, 403},  {errc::auth_failed, 401},   {errc::corrupted, 500},
+    {errc::not_found, 404},     {errc::already_exists, 409}, {errc::invalid, 400},     {errc::too_big, 413},
+    {errc::too_many, 429},      {errc::over_quota, 507},     {errc::disk_full, 507},   {errc::unavailable, 503},
+    {errc::in_use, 409},        {errc::not_permitted, 403},  {errc::auth_failed, 401}, {errc::corrupted, 500},
     {errc::shutting_down, 503}, {errc::internal, 500},
 };
 

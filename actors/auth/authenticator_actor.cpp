@@ -37,9 +37,9 @@ using clock = std::chrono::steady_clock;
 
 /// One login under way.
 struct attempt {
-  std::string name;      ///< canonical address; empty: nobody can have it
-  std::string name_key;  ///< what failures of the login name are counted under
-  std::string origin_key;///< what failures of the client are counted under
+  std::string name;       ///< canonical address; empty: nobody can have it
+  std::string name_key;   ///< what failures of the login name are counted under
+  std::string origin_key; ///< what failures of the client are counted under
   std::string network;
   std::string password;
   std::optional<storage::account_row> row;
@@ -93,6 +93,7 @@ struct authenticator_state {
 
   void start(authenticator_options given) {
     options = std::move(given);
+    stats = runtime::stats_handle::add(self->id(), "authenticator");
     if (!options.verify) {
       options.verify = [](const std::string& encoded, const std::string& password) {
         return crypto::argon2id_verify(encoded, password);
@@ -106,7 +107,6 @@ struct authenticator_state {
     t.keys = options.limits.counted;
     throttle.emplace(t);
     cache.emplace(crypto::random_bytes(32), options.limits.remembered, options.limits.remembered_entries);
-    stats = runtime::stats_handle::add(self->id(), "authenticator");
     while (workers.size() < options.limits.workers)
       add_worker();
   }
@@ -199,9 +199,7 @@ struct authenticator_state {
 
   bool queue_is_full() const { return idle.empty() && queue.size() >= options.limits.queue; }
 
-  void refuse_too_many(attempt& a) {
-    answer(a, fail(errc::too_many, "too many failed logins; try again later"));
-  }
+  void refuse_too_many(attempt& a) { answer(a, fail(errc::too_many, "too many failed logins; try again later")); }
 
   void delay_ended(std::uint64_t number) {
     auto node = delayed.extract(number);

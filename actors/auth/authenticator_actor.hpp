@@ -47,19 +47,19 @@ struct login_verdict {
 using account_source = std::function<result<std::optional<storage::account_row>>(const std::string& name)>;
 
 struct authenticator_limits {
-  std::size_t workers = 2;                   ///< each takes a core for 20 ms and 19 MiB a password
-  std::size_t queue = 256;                   ///< logins that wait for a worker; 2.5 s of work for two
-  std::size_t failures = 10;                 ///< of one client network or login name in `failure_window`, then each
-                                             ///< try waits; loopback is counted for each login name on its own,
-                                             ///< since webmail and proxies come from there
-  std::chrono::seconds failure_window{60};   ///< a failure is forgotten after so long divided by `failures`
-  std::chrono::seconds longest_delay{30};    ///< a login that would wait longer is refused with too_many
-  std::size_t delayed = 1'024;               ///< logins that wait for their delay to pass; beyond it too_many
-  std::size_t counted = 65'536;              ///< networks and names with failures; the longest quiet ones are forgotten
-  std::chrono::seconds remembered{60};       ///< how long a right password needs no hashing; 0: never
-  std::size_t remembered_entries = 16'384;   ///< about 200 octets each
-  std::size_t login_octets = 320;            ///< RFC 5321 4.5.3.1: 64 + "@" + 255
-  std::size_t password_octets = 256;         ///< no account has a longer one, see mail::password_max_octets
+  std::size_t workers = 2;                 ///< each takes a core for 20 ms and 19 MiB a password
+  std::size_t queue = 256;                 ///< logins that wait for a worker; 2.5 s of work for two
+  std::size_t failures = 10;               ///< of one client network or login name in `failure_window`, then each
+                                           ///< try waits; loopback is counted for each login name on its own,
+                                           ///< since webmail and proxies come from there
+  std::chrono::seconds failure_window{60}; ///< a failure is forgotten after so long divided by `failures`
+  std::chrono::seconds longest_delay{30};  ///< a login that would wait longer is refused with too_many
+  std::size_t delayed = 1'024;             ///< logins that wait for their delay to pass; beyond it too_many
+  std::size_t counted = 65'536;            ///< networks and names with failures; the longest quiet ones are forgotten
+  std::chrono::seconds remembered{60};     ///< how long a right password needs no hashing; 0: never
+  std::size_t remembered_entries = 16'384; ///< about 200 octets each
+  std::size_t login_octets = 320;          ///< RFC 5321 4.5.3.1: 64 + "@" + 255
+  std::size_t password_octets = 256;       ///< no account has a longer one, see mail::password_max_octets
 };
 
 struct authenticator_options {

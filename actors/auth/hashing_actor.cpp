@@ -41,7 +41,8 @@ hashing_actor::behavior_type run_hashing(hashing_actor::stateful_pointer<hashing
 } // namespace
 
 hashing_actor spawn_hashing(caf::actor_system& system, verify_function verify, bool detached) {
-  return detached ? system.spawn<caf::detached>(run_hashing, std::move(verify)) : system.spawn(run_hashing, std::move(verify));
+  return detached ? system.spawn<caf::detached>(run_hashing, std::move(verify))
+                  : system.spawn(run_hashing, std::move(verify));
 }
 
 } // namespace merpati::auth

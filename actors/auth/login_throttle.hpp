@@ -18,7 +18,7 @@ public:
   using clock = std::chrono::steady_clock;
 
   struct limits {
-    std::size_t failures = 10; ///< that fit in the bucket; from 1
+    std::size_t failures = 10;                                  ///< that fit in the bucket; from 1
     std::chrono::nanoseconds window = std::chrono::seconds(60); ///< in which a full bucket leaks empty
     std::chrono::nanoseconds longest_delay = std::chrono::seconds(30);
     /// Buckets kept. Whoever wants to push one out has to pay a failed login for every other.

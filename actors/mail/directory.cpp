@@ -40,9 +40,11 @@ std::size_t code_points(std::string_view utf8) {
 result<void> put_password(storage::account_row& row, std::string_view password) {
   auto prepared = sasl::saslprep(password, sasl::saslprep_use::stored);
   if (!prepared)
-    return fail(errc::invalid, "the password has characters that no password may have (control characters, or no UTF-8)");
+    return fail(errc::invalid,
+                "the password has characters that no password may have (control characters, or no UTF-8)");
   if (code_points(*prepared) < password_min_characters)
-    return fail(errc::invalid, "the password is too short; at least " + std::to_string(password_min_characters) + " characters");
+    return fail(errc::invalid,
+                "the password is too short; at least " + std::to_string(password_min_characters) + " characters");
   if (prepared->size() > password_max_octets)
     return fail(errc::invalid, "the password is too long; at most " + std::to_string(password_max_octets) + " octets");
   auto scram = sasl::derive(*prepared, crypto::random_bytes(sasl::scram_salt_bytes));
@@ -86,8 +88,7 @@ result<std::string> canonical_address(std::string_view address) {
   return smtp::canonical_address(*parsed);
 }
 
-directory::directory(directory_store store, const clock_source& clock) : store_(std::move(store)), clock_(clock) {
-}
+directory::directory(directory_store store, const clock_source& clock) : store_(std::move(store)), clock_(clock) {}
 
 result<std::vector<std::string>> directory::domains() {
   auto view = store_.read(0);
@@ -131,7 +132,8 @@ result<void> directory::remove_domain(std::string_view name) {
     if (!view->domain(*canonical))
       return fail(errc::not_found, "there is no domain " + *canonical);
     auto rows = view->accounts();
-    auto used = std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return domain_of(row.name) == *canonical; });
+    auto used =
+        std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return domain_of(row.name) == *canonical; });
     if (used != 0)
       return fail(errc::in_use, "domain " + *canonical + " has " + std::to_string(used)
                                     + (used == 1 ? " account; remove it first" : " accounts; remove them first"));
@@ -332,12 +334,15 @@ result<void> directory::set_quota(std::string_view address, std::uint64_t bytes)
   return put(*row);
 }
 
-directory_store direct_store(std::vector<std::unique_ptr<storage::shard>>& shards) {
+directory_store direct_store(const std::vector<std::unique_ptr<storage::shard>>& shards) {
+  std::vector<storage::shard*> open;
+  for (const auto& shard : shards)
+    open.push_back(shard.get());
   directory_store out;
-  out.shards = static_cast<std::uint32_t>(shards.size());
-  out.read = [&shards](std::uint32_t shard) { return shards.at(shard)->read(); };
-  out.apply = [&shards](std::uint32_t shard, storage::mutation change) {
-    return std::move(shards.at(shard)->apply({&change, 1}).front());
+  out.shards = static_cast<std::uint32_t>(open.size());
+  out.read = [open](std::uint32_t shard) { return open.at(shard)->read(); };
+  out.apply = [open](std::uint32_t shard, storage::mutation change) {
+    return std::move(open.at(shard)->apply({&change, 1}).front());
   };
   return out;
 }

@@ -49,8 +49,9 @@ private:
   std::mutex changes_;
 };
 
-/// A directory over shards that this process has open (the command line, while no daemon runs). `shards` outlives it.
-directory_store direct_store(std::vector<std::unique_ptr<storage::shard>>& shards);
+/// For shards that this process has open itself (the command line, while no daemon runs). The shards, not the list of
+/// them, outlive it.
+directory_store direct_store(const std::vector<std::unique_ptr<storage::shard>>& shards);
 
 /// The canonical form of a domain: A-labels, lower case. errc::invalid when it is none.
 result<std::string> canonical_domain(std::string_view name);

@@ -69,6 +69,7 @@ runtime::task<result<taken_message>> message_intake::finish(runtime::session_io&
   if (!spool_->finished)
     co_return tl::make_unexpected(spool_->finished.error());
   taken.body = std::move(*spool_->finished);
+  taken.spool = spool_;
   co_return taken;
 }
 

@@ -19,6 +19,7 @@ struct taken_message {
   storage::body_source body;
   std::string summary;
   std::uint64_t thread_key = 0;
+  std::shared_ptr<void> spool; ///< keeps a spooled body's file; to be held until add_message is answered
 };
 
 struct intake_limits {

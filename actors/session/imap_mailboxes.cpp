@@ -74,10 +74,7 @@ runtime::task<result<storage::outcome>> imap_service::commit(storage::mutation w
 }
 
 runtime::task<imap::reply> imap_service::serve(imap::commands::select command) {
-  if (open_) {
-    leave_mailbox();
-    imap::write_untagged(imap::ok_code("CLOSED", "The previous mailbox is closed"), engine_.output()); // RFC 9051 7.1
-  }
+  leave_mailbox(); // the engine has told the client so
   auto row = find_mailbox(command.mailbox);
   if (!row)
     co_return imap::reply_for(row.error());

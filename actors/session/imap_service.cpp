@@ -1,6 +1,8 @@
 #include "actors/session/imap_service.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
@@ -42,6 +44,10 @@ runtime::task<void> imap_service::run() {
     if (std::holds_alternative<imap::steps::need_input>(step)) {
       auto go_on = co_await read_more();
       if (!go_on)
+        co_return;
+    } else if (std::holds_alternative<imap::steps::send_output>(step)) {
+      auto sent = co_await send_output();
+      if (!sent)
         co_return;
     } else if (auto* command = std::get_if<imap::steps::execute>(&step)) {
       auto answer = co_await carry_out(std::move(command->what.body));
@@ -171,6 +177,7 @@ void imap_service::report_changes(bool expunge_allowed) {
   imap::change_rules rules;
   rules.expunge_allowed = expunge_allowed;
   rules.with_modseq = engine_.enabled().condstore;
+  rules.read_only = open_->read_only;
   open_->view = imap::write_changes(open_->view, open_->now, rules, engine_.output());
 }
 
@@ -208,7 +215,8 @@ void imap_service::leave_mailbox() {
 result<std::vector<uid>> imap_service::resolve(const imap::sequence_set& set, bool uids) const {
   std::vector<uid> found;
   const auto& view = *open_->view;
-  if (!uids && !set.fits(view.size()))
+  bool none_of_none = view.size() == 0 && set.has_star(); // "1:*" of an empty mailbox: clients mean "whatever is there"
+  if (!uids && !set.fits(view.size()) && !none_of_none)
     return fail(errc::invalid, "there is no message with that sequence number");
   auto add = [&](std::uint32_t, const imap::message_item& item) { found.push_back(item.id); };
   for (auto range : set.resolve(uids ? view.last_uid().value : view.size())) {
@@ -230,7 +238,16 @@ runtime::task<void> imap_service::breathe() {
 
 runtime::task<void> run_imap_session(runtime::session_io& io, services_ptr services, door entrance) {
   imap_service service(io, std::move(services), entrance);
-  co_await service.run();
+  std::exception_ptr failure;
+  try {
+    co_await service.run();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure)
+    co_return;
+  io.write_soon("* BYE [SERVERBUG] The server failed, connect again\r\n");
+  std::rethrow_exception(failure);
 }
 
 } // namespace merpati::session

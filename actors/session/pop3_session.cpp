@@ -1,5 +1,6 @@
 #include "actors/session/pop3_session.hpp"
 
+#include <exception>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,7 @@ private:
 
   pop3::server_options engine_options(door entrance) const;
 
+  task<bool> send_output();
   task<bool> read_more();
   task<bool> start_tls();
   task<void> log_in(pop3::login login);
@@ -84,6 +86,10 @@ task<void> pop3_session::run() {
       auto go_on = co_await send_message(*wanted);
       if (!go_on)
         co_return;
+    } else if (std::holds_alternative<pop3::send_output>(step)) {
+      auto sent = co_await send_output();
+      if (!sent)
+        co_return;
     } else if (auto* commit = std::get_if<pop3::commit>(&step)) {
       co_await remove_messages(std::move(commit->deleted));
     } else {
@@ -93,10 +99,16 @@ task<void> pop3_session::run() {
   }
 }
 
+/// False: the connection is gone.
+task<bool> pop3_session::send_output() {
+  auto output = engine_.take_output();
+  auto sent = co_await io_.write(output);
+  co_return sent.has_value();
+}
+
 /// Sends what the engine has to say and feeds it what comes. False: the session is over.
 task<bool> pop3_session::read_more() {
-  io_.write_soon(engine_.take_output());
-  auto sent = co_await io_.flush();
+  auto sent = co_await send_output();
   if (!sent)
     co_return false;
   auto event = co_await io_.next_data(services_->limits.pop3.idle);
@@ -198,8 +210,7 @@ task<bool> pop3_session::send_message(pop3::retrieve wanted) {
     }
     offset += piece->size();
     more = engine_.body(*piece);
-    auto output = engine_.take_output();
-    auto sent = co_await io_.write(output);
+    auto sent = co_await send_output();
     if (!sent)
       co_return false;
   }
@@ -225,7 +236,16 @@ task<void> pop3_session::remove_messages(std::vector<std::size_t> deleted) {
 
 runtime::task<void> run_pop3_session(runtime::session_io& io, services_ptr services, door entrance) {
   pop3_session session(io, std::move(services), entrance);
-  co_await session.run();
+  std::exception_ptr failure;
+  try {
+    co_await session.run();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure)
+    co_return;
+  io.write_soon("-ERR [SYS/PERM] the server failed, connect again\r\n");
+  std::rethrow_exception(failure);
 }
 
 } // namespace merpati::session

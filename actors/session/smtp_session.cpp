@@ -1,6 +1,7 @@
 #include "actors/session/smtp_session.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <utility>
 
@@ -291,7 +292,16 @@ void smtp_session::forget_message() {
 runtime::task<void> run_smtp_session(runtime::session_io& io, services_ptr services, door entrance,
                                      smtp::server_kind kind) {
   smtp_session session(io, std::move(services), entrance, kind);
-  co_await session.run();
+  std::exception_ptr failure;
+  try {
+    co_await session.run();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (!failure)
+    co_return;
+  io.write_soon("451 4.3.0 The server failed, try again later\r\n");
+  std::rethrow_exception(failure);
 }
 
 } // namespace merpati::session

@@ -111,15 +111,15 @@ void server_engine::impl::next_command() {
 
 step server_engine::impl::line_done() {
   std::string_view line(text);
-  line.remove_suffix(1);
-  tag = tag_of(line);
-  if (line.empty() || line.back() != '\r') {
+  auto this_line = line.substr(text.size() - line_length);
+  tag = tag_of(line.substr(0, line.find_first_of("\r\n")));
+  if (!this_line.ends_with("\r\n")) { // the CR before a lone LF may belong to a literal
     next_command();
     respond(bad("Lines end with CRLF"));
     return none();
   }
-  line.remove_suffix(1);
-  auto this_line = line.substr(text.size() - line_length);
+  line.remove_suffix(2);
+  this_line.remove_suffix(2);
   tag = tag_of(line);
   auto mark = literal_at_end(this_line);
   if (mark)

@@ -156,9 +156,7 @@ private:
   std::string_view take_literal() {
     const auto rest = in_.rest();
     const auto end = rest.find_first_of("],;<>");
-    const auto literal = rest.substr(0, end == std::string_view::npos    ? end
-                                        : rest[end] == ']' ? end + 1
-                                                           : end);
+    const auto literal = rest.substr(0, end == std::string_view::npos ? end : rest[end] == ']' ? end + 1 : end);
     in_.skip(literal.size());
     return literal;
   }

@@ -27,8 +27,8 @@ std::optional<boundary_set::match> boundary_set::find(std::string_view text) con
       return best;
     if (high - low == 1)
       return text.substr(length).starts_with(std::string_view(low->boundary).substr(length))
-               ? match{low->level, low->boundary.size()}
-               : best;
+                 ? match{low->level, low->boundary.size()}
+                 : best;
     const auto c = static_cast<unsigned char>(text[length]);
     const auto octet = [length](const entry& e) { return static_cast<unsigned char>(e.boundary[length]); };
     if (octet(*low) == c && octet(*(high - 1)) == c)

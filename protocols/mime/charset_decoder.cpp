@@ -12,9 +12,10 @@ namespace merpati::mime {
 namespace {
 
 // windows-1252 for 0x80 to 0x9F; above that it is ISO-8859-1. The five it has no character for stay C1 controls.
-constexpr std::array<char16_t, 32> windows_1252{
-  0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008D, 0x017D, 0x008F,
-  0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178};
+constexpr std::array<char16_t, 32> windows_1252{0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021,
+                                                0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x008D, 0x017D, 0x008F,
+                                                0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014,
+                                                0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178};
 
 void append_windows_1252(std::string& out, char c) {
   const auto octet = static_cast<unsigned char>(c);
@@ -22,9 +23,9 @@ void append_windows_1252(std::string& out, char c) {
 }
 
 enum class method : std::uint8_t {
-  guess,  // UTF-8 where it is, windows-1252 elsewhere
+  guess, // UTF-8 where it is, windows-1252 elsewhere
   utf8,
-  latin,  // windows-1252, which ISO-8859-1 and US-ASCII text with more than ASCII in it really is
+  latin, // windows-1252, which ISO-8859-1 and US-ASCII text with more than ASCII in it really is
   icu,
 };
 
@@ -34,11 +35,13 @@ struct alias {
 };
 // Where senders mean the larger charset of the family.
 constexpr std::array aliases{
-  alias{"gb2312", "gb18030"},       alias{"gbk", "gb18030"},          alias{"x-gbk", "gb18030"},
-  alias{"gb_2312-80", "gb18030"},   alias{"hz-gb-2312", "hz"},        alias{"ks_c_5601-1987", "windows-949"},
-  alias{"euc-kr", "windows-949"},   alias{"shift_jis", "windows-31j"}, alias{"x-sjis", "windows-31j"},
-  alias{"iso-8859-9", "windows-1254"}, alias{"iso-8859-8-i", "iso-8859-8"}, alias{"iso-8859-11", "windows-874"},
-  alias{"tis-620", "windows-874"},  alias{"unicode-1-1-utf-7", "utf-7"},
+    alias{"gb2312", "gb18030"},          alias{"gbk", "gb18030"},
+    alias{"x-gbk", "gb18030"},           alias{"gb_2312-80", "gb18030"},
+    alias{"hz-gb-2312", "hz"},           alias{"ks_c_5601-1987", "windows-949"},
+    alias{"euc-kr", "windows-949"},      alias{"shift_jis", "windows-31j"},
+    alias{"x-sjis", "windows-31j"},      alias{"iso-8859-9", "windows-1254"},
+    alias{"iso-8859-8-i", "iso-8859-8"}, alias{"iso-8859-11", "windows-874"},
+    alias{"tis-620", "windows-874"},     alias{"unicode-1-1-utf-7", "utf-7"},
 };
 
 bool is_one_of(std::string_view name, std::initializer_list<std::string_view> list) noexcept {

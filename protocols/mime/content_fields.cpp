@@ -177,9 +177,9 @@ transfer_encoding parse_encoding(std::string_view token) noexcept {
     transfer_encoding value;
   };
   constexpr std::array table{
-    entry{"7bit", transfer_encoding::seven_bit},     entry{"8bit", transfer_encoding::eight_bit},
-    entry{"binary", transfer_encoding::binary},      entry{"quoted-printable", transfer_encoding::quoted_printable},
-    entry{"base64", transfer_encoding::base64},
+      entry{"7bit", transfer_encoding::seven_bit}, entry{"8bit", transfer_encoding::eight_bit},
+      entry{"binary", transfer_encoding::binary},  entry{"quoted-printable", transfer_encoding::quoted_printable},
+      entry{"base64", transfer_encoding::base64},
   };
   for (const auto& e : table)
     if (ascii::iequals(e.name, token))

@@ -19,11 +19,11 @@ struct zone_name {
 };
 // RFC 5322 4.3; then those of Europe that are met. Others, the military letters among them, count as UTC.
 constexpr std::array zones{
-  zone_name{"edt", -240}, zone_name{"est", -300}, zone_name{"cdt", -300}, zone_name{"cst", -360},
-  zone_name{"mdt", -360}, zone_name{"mst", -420}, zone_name{"pdt", -420}, zone_name{"pst", -480},
-  zone_name{"bst", 60},   zone_name{"cet", 60},   zone_name{"met", 60},   zone_name{"mez", 60},
-  zone_name{"cest", 120}, zone_name{"mest", 120}, zone_name{"eet", 120},  zone_name{"eest", 180},
-  zone_name{"msk", 180},  zone_name{"jst", 540},
+    zone_name{"edt", -240}, zone_name{"est", -300}, zone_name{"cdt", -300}, zone_name{"cst", -360},
+    zone_name{"mdt", -360}, zone_name{"mst", -420}, zone_name{"pdt", -420}, zone_name{"pst", -480},
+    zone_name{"bst", 60},   zone_name{"cet", 60},   zone_name{"met", 60},   zone_name{"mez", 60},
+    zone_name{"cest", 120}, zone_name{"mest", 120}, zone_name{"eet", 120},  zone_name{"eest", 180},
+    zone_name{"msk", 180},  zone_name{"jst", 540},
 };
 
 struct date_parts {

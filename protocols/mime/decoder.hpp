@@ -103,7 +103,7 @@ private:
   std::size_t matched_ = 0;            // octets of the needle that the text ends with
   bool never_ = false;
   bool found_ = false;
-  std::string partial_; // of a character
+  std::string partial_;             // of a character
   std::vector<folding> cache_{256}; // of the script that the text is in, by the character's lowest octet
 };
 

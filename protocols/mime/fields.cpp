@@ -86,8 +86,8 @@ std::vector<std::string> parse_message_ids(std::string_view value, std::size_t m
   std::vector<std::string> ids(found.size());
   for (std::size_t i = 0; i < found.size(); ++i)
     std::copy_if(found[i].begin(), found[i].end(), std::back_inserter(ids[i]), [](char c) { return !is_white(c); });
-  if (const auto word = ascii::trim(value); ids.empty() && !word.empty() && max_ids > 0
-                                            && word.find_first_of(" \t\r\n<>(),;\"") == std::string_view::npos)
+  if (const auto word = ascii::trim(value);
+      ids.empty() && !word.empty() && max_ids > 0 && word.find_first_of(" \t\r\n<>(),;\"") == std::string_view::npos)
     ids.emplace_back(word);
   return ids;
 }

@@ -51,19 +51,20 @@ std::string to_utf8(std::string_view charset, std::string_view octets);
 struct address {
   enum class kind : std::uint8_t { mailbox, group_begin, group_end };
   kind what = kind::mailbox;
-  std::string name;   ///< display name or group name, unquoted, encoded words as sent; a comment serves where it's empty
-  std::string route;  ///< obsolete source route ("@a,@b"), RFC 5322 4.4
-  std::string local;  ///< unquoted; may be empty in broken fields
+  std::string name;  ///< display name or group name, unquoted, encoded words as sent; a comment serves where it's empty
+  std::string route; ///< obsolete source route ("@a,@b"), RFC 5322 4.4
+  std::string local; ///< unquoted; may be empty in broken fields
   std::string domain; ///< may be empty in broken fields
   bool operator==(const address&) const = default;
 };
 
-/// An address list (RFC 5322 3.4 and 4.4), at most `max_addresses` entries. Groups are closed even where the field isn't.
+/// An address list (RFC 5322 3.4 and 4.4), at most `max_addresses` entries. Groups are closed even where the field
+/// isn't.
 std::vector<address> parse_addresses(std::string_view value, std::size_t max_addresses = limits{}.addresses);
 
 /// A point in time with the zone in which it was written down.
 struct sent_date {
-  std::int64_t utc_seconds = 0; ///< since 1970
+  std::int64_t utc_seconds = 0;  ///< since 1970
   std::int32_t zone_minutes = 0; ///< east of Greenwich, -1439 to 1439
   bool operator==(const sent_date&) const = default;
 };

@@ -12,7 +12,8 @@ constexpr std::size_t longest_name = 998; // RFC 5322 2.1.1; a line that has no 
 
 } // namespace
 
-header_selector::header_selector(std::span<const std::string_view> names, selection how) : how_(how), writing_(how == selection::except) {
+header_selector::header_selector(std::span<const std::string_view> names, selection how)
+    : how_(how), writing_(how == selection::except) {
   names_.reserve(names.size());
   for (const auto name : names)
     names_.push_back(ascii::lower(name));

@@ -12,7 +12,8 @@ namespace merpati::mime {
 enum class selection : std::uint8_t { only, except };
 
 /// Reads a header in pieces and writes the chosen fields as they stand, octet for octet, then the blank line.
-/// A line that is no field (no colon, an mbox "From " line) belongs to no name: `only` leaves it out, `except` keeps it.
+/// A line that is no field (no colon, an mbox "From " line) belongs to no name: `only` leaves it out, `except` keeps
+/// it.
 class header_selector {
 public:
   /// `names` in any case.

@@ -8,7 +8,9 @@
 
 namespace merpati::mime {
 
-constexpr bool is_white(char c) noexcept { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+constexpr bool is_white(char c) noexcept {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
 
 /// A position in an unfolded value. The take functions move it on and never past the end.
 class lexer {

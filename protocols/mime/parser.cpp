@@ -19,9 +19,9 @@ constexpr std::string_view without_line_end(std::string_view line) noexcept {
 
 } // namespace
 
-// Two states: inside a header, where every line is looked at, and inside a body, where only the beginnings of lines are.
-// What is open (a message, its multipart, the part in that, ...) lies on a stack; nodes on the stack are always the
-// last children of their parents, so that their addresses are stable while they are open.
+// Two states: inside a header, where every line is looked at, and inside a body, where only the beginnings of lines
+// are. What is open (a message, its multipart, the part in that, ...) lies on a stack; nodes on the stack are always
+// the last children of their parents, so that their addresses are stable while they are open.
 class parser::engine {
 public:
   explicit engine(const limits& bounds) : bounds_(bounds), builder_(bounds, result_) { open(result_.root, true); }

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "protocols/mime/message.hpp"
 #include "protocols/mime/limits.hpp"
+#include "protocols/mime/message.hpp"
 
 namespace merpati::mime {
 
@@ -41,9 +41,9 @@ enum class section_kind : std::uint8_t {
 struct part_entry {
   part::kind what = part::kind::leaf;
   transfer_encoding encoding = transfer_encoding::seven_bit;
-  bool text = false;        ///< text/*: worth searching
+  bool text = false;         ///< text/*: worth searching
   bool message_root = false; ///< its header is that of a message
-  octet_range header;       ///< with the blank line
+  octet_range header;        ///< with the blank line
   octet_range body;
   std::string_view charset; ///< as sent; empty: none was named (US-ASCII by standard)
 };
@@ -65,10 +65,10 @@ public:
   /// IMAP text of BODY: BODYSTRUCTURE without its extension data. Made on demand; appended to `out`.
   void append_body(std::string& out) const;
 
-  std::uint64_t octets() const noexcept { return octets_; }            ///< RFC822.SIZE of what was parsed
+  std::uint64_t octets() const noexcept { return octets_; }               ///< RFC822.SIZE of what was parsed
   std::uint64_t header_octets() const noexcept { return header_octets_; } ///< with the blank line
-  std::uint64_t lines() const noexcept { return lines_; }              ///< of header and body
-  std::uint64_t thread_key() const noexcept { return thread_key_; }    ///< 0: no Message-ID to go by
+  std::uint64_t lines() const noexcept { return lines_; }                 ///< of header and body
+  std::uint64_t thread_key() const noexcept { return thread_key_; }       ///< 0: no Message-ID to go by
   bool has_attachment() const noexcept;
   bool degraded() const noexcept; ///< message::degraded
 

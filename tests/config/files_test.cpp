@@ -82,7 +82,8 @@ TEST_CASE("a configuration that can't be read says why") {
 
 TEST_CASE("paths are taken against the configuration's folder") {
   scratch_folder folder;
-  auto file = folder.write("m.toml", "hostname = \"a.b\"\ndata_dir = \"../x/data\"\n[[listener]]\nkind = \"smtp\"\naddress = \"::1\"\n");
+  auto file = folder.write(
+      "m.toml", "hostname = \"a.b\"\ndata_dir = \"../x/data\"\n[[listener]]\nkind = \"smtp\"\naddress = \"::1\"\n");
   auto s = config::load(file);
   REQUIRE(s);
   CHECK(s->data_dir == folder.path().parent_path() / "x/data");
@@ -119,5 +120,6 @@ TEST_CASE("a data folder that can't be one is told") {
   folder.write("cert.pem", cert);
   folder.write("key.pem", key);
   folder.write("data", "a file");
-  CHECK(texts(config::check_files(s)) == std::vector<std::string>{"0: data_dir " + s.data_dir.string() + " is no folder"});
+  CHECK(texts(config::check_files(s))
+        == std::vector<std::string>{"0: data_dir " + s.data_dir.string() + " is no folder"});
 }

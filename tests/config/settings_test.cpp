@@ -155,7 +155,8 @@ level = "debug"
 }
 
 TEST_CASE("all errors of a file come at once, in the order of lines, with remedies") {
-  CHECK(errors_of(R"(hostnam = "mail.example.org"
+  CHECK(
+      errors_of(R"(hostnam = "mail.example.org"
 data_dir = 5
 [[listener]]
 kind = "imapz"
@@ -164,17 +165,18 @@ port = 70000
 [limits]
 message_bytes = "50 MB"
 [foo]
-)") == std::vector<std::string>{
-           R"(/etc/merpati/merpati.toml: hostname is missing; add hostname = "mail.example.org" at the top, with this server's name in DNS)",
-           R"(/etc/merpati/merpati.toml:1: unknown key hostnam in the file; did you mean hostname?)",
-           R"(/etc/merpati/merpati.toml:2: data_dir in the file is a whole number, not a text; put it in double quotes)",
-           R"(/etc/merpati/merpati.toml:3: [[listener]] has no address; add address = "0.0.0.0" (all of IPv4), "::" (all of IPv6) or one address of this machine)",
-           R"(/etc/merpati/merpati.toml:4: kind "imapz" is unknown; did you mean "imap"?)",
-           R"(/etc/merpati/merpati.toml:5: unknown key adress in [[listener]]; did you mean address?)",
-           R"(/etc/merpati/merpati.toml:6: port in [[listener]] is 70000; write a number from 0 to 65535)",
-           R"(/etc/merpati/merpati.toml:8: message_bytes in [limits] is a text, not a whole number; write a whole number)",
-           R"(/etc/merpati/merpati.toml:9: unknown key foo in the file; remove it)",
-       });
+)")
+      == std::vector<std::string>{
+          R"(/etc/merpati/merpati.toml: hostname is missing; add hostname = "mail.example.org" at the top, with this server's name in DNS)",
+          R"(/etc/merpati/merpati.toml:1: unknown key hostnam in the file; did you mean hostname?)",
+          R"(/etc/merpati/merpati.toml:2: data_dir in the file is a whole number, not a text; put it in double quotes)",
+          R"(/etc/merpati/merpati.toml:3: [[listener]] has no address; add address = "0.0.0.0" (all of IPv4), "::" (all of IPv6) or one address of this machine)",
+          R"(/etc/merpati/merpati.toml:4: kind "imapz" is unknown; did you mean "imap"?)",
+          R"(/etc/merpati/merpati.toml:5: unknown key adress in [[listener]]; did you mean address?)",
+          R"(/etc/merpati/merpati.toml:6: port in [[listener]] is 70000; write a number from 0 to 65535)",
+          R"(/etc/merpati/merpati.toml:8: message_bytes in [limits] is a text, not a whole number; write a whole number)",
+          R"(/etc/merpati/merpati.toml:9: unknown key foo in the file; remove it)",
+      });
 }
 
 TEST_CASE("an empty file names everything that it must have") {
@@ -182,7 +184,9 @@ TEST_CASE("an empty file names everything that it must have") {
   REQUIRE(found.size() == 3);
   CHECK_THAT(found[0], Catch::Matchers::StartsWith("/etc/merpati/merpati.toml: hostname is missing; "));
   CHECK_THAT(found[1], Catch::Matchers::StartsWith("/etc/merpati/merpati.toml: data_dir is missing; "));
-  CHECK(found[2] == "/etc/merpati/merpati.toml: there is no listener; add at least one [[listener]] with kind, address and port");
+  CHECK(
+      found[2]
+      == "/etc/merpati/merpati.toml: there is no listener; add at least one [[listener]] with kind, address and port");
 }
 
 TEST_CASE("text that is no TOML is a problem with its line") {
@@ -221,11 +225,11 @@ TEST_CASE("one mistake, one message") {
       {"[[listener]]\naddress = \"::\"\n",
        "7: [[listener]] has no kind; add kind = one of \"smtp\", \"submission\", \"submissions\", \"imap\", \"imaps\", "
        "\"pop3\" or \"pop3s\""},
-      {"[[listener]]\nkind = \"imaps\"\naddress = \"::\"\n",
-       "7: kind \"imaps\" needs TLS, but there is no [tls]; add [tls] with certificate and key, or remove this listener"},
-      {"[[listener]]\nkind = \"pop3\"\naddress = \"::1\"\n",
-       "7: nobody can log in at kind \"pop3\": there is no [tls] and plaintext_login is off; add [tls] with certificate "
-       "and key"},
+      {"[[listener]]\nkind = \"imaps\"\naddress = \"::\"\n", "7: kind \"imaps\" needs TLS, but there is no [tls]; add "
+                                                             "[tls] with certificate and key, or remove this listener"},
+      {"[[listener]]\nkind = \"pop3\"\naddress = \"::1\"\n", "7: nobody can log in at kind \"pop3\": there is no [tls] "
+                                                             "and plaintext_login is off; add [tls] with certificate "
+                                                             "and key"},
       {"[[listener]]\nkind = \"imap\"\naddress = \"192.0.2.1\"\nplaintext_login = true\n",
        "10: plaintext_login at 192.0.2.1 would send passwords in clear over the network; remove it, or listen on "
        "127.0.0.1 or ::1"},
@@ -238,15 +242,19 @@ TEST_CASE("one mistake, one message") {
        "7: [tls] has no key; add key = \"key.pem\"; a certificate and its key go together"},
       {"[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"\n[[tls.sni]]\ncertificate = \"c\"\nkey = \"d\"\n",
        "10: [[tls.sni]] has no name; add name = \"imap.example.com\": the name that clients ask for"},
-      {"[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"\n[[tls.sni]]\nname = \"-a\"\ncertificate = \"c\"\nkey = \"d\"\n",
-       "11: name \"-a\" in [[tls.sni]] is no host name; write a name such as \"imap.example.com\" or \"*.example.com\""},
+      {"[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"\n[[tls.sni]]\nname = \"-a\"\ncertificate = \"c\"\nkey = "
+       "\"d\"\n",
+       "11: name \"-a\" in [[tls.sni]] is no host name; write a name such as \"imap.example.com\" or "
+       "\"*.example.com\""},
       {"[tls]\ncertificate = \"a\"\nkey = \"b\"\nsni = [{ name = \"x.y\", certificate = \"c\", key = \"d\" }, { name = "
        "\"X.y\", certificate = \"c\", key = \"d\" }]\n",
        "10: a second [[tls.sni]] for \"x.y\"; remove one of them"},
       {"[tls]\ncertificate = \"a\"\nkey = \"b\"\nsni = \"x.y\"\n",
        "10: sni is a text, not a list of tables; begin each with a line [[tls.sni]]"},
-      {"[log]\nlevel = \"warn\"\n", "8: level \"warn\" in [log] is unknown; write \"debug\", \"info\", \"warning\" or \"error\""},
-      {"[log]\nlevel = \"inof\"\n", "8: level \"inof\" in [log] is unknown; write \"debug\", \"info\", \"warning\" or \"error\""},
+      {"[log]\nlevel = \"warn\"\n",
+       "8: level \"warn\" in [log] is unknown; write \"debug\", \"info\", \"warning\" or \"error\""},
+      {"[log]\nlevel = \"inof\"\n", "8: level \"inof\" in [log] is unknown; did you mean \"info\"?"},
+      {"[admin]\nprot = 5\n", "8: unknown key prot in [admin]; did you mean port?"},
       {"[log]\nlevel = \"Info\"\n", "8: level \"Info\" in [log] is unknown; did you mean \"info\"?"},
       {"[limits.smtp]\nrecipients = 10\n", "8: recipients in [limits.smtp] is 10; write a number from 100 to 100000"},
       {"[limits.smtp]\nrecipient = 1000\n", "8: unknown key recipient in [limits.smtp]; did you mean recipients?"},
@@ -267,19 +275,22 @@ TEST_CASE("one mistake, one message") {
 TEST_CASE("a listener that is no list of tables is said once") {
   auto found = errors_of(good_head + "[listener]\nkind = \"smtp\"\n");
   REQUIRE(found.size() == 1);
-  CHECK(found[0]
-        == "/etc/merpati/merpati.toml:3: listener is a table, not a list of tables; begin each with a line [[listener]]");
+  CHECK(
+      found[0]
+      == "/etc/merpati/merpati.toml:3: listener is a table, not a list of tables; begin each with a line [[listener]]");
 }
 
 TEST_CASE("host names") {
-  for (const char* bad : {"", ".", "a..b", "-a.b", "a-.b", "a_b.c", "a.b.", "ex ample.org", "[127.0.0.1]", "b\xc3\xbc.de"}) {
+  for (const char* bad :
+       {"", ".", "a..b", "-a.b", "a-.b", "a_b.c", "a.b.", "ex ample.org", "[127.0.0.1]", "b\xc3\xbc.de"}) {
     INFO(bad);
     auto found = errors_of("hostname = \"" + std::string(bad) + "\"\ndata_dir = \"d\"\n" + good_listener);
     REQUIRE(found.size() == 1);
     CHECK(found[0].find(":1: hostname \"") != std::string::npos);
     CHECK(found[0].find("is no host name") != std::string::npos);
   }
-  for (const std::string& good : {std::string("localhost"), std::string("xn--bcher-kva.example"), std::string(63, 'a') + ".b"}) {
+  for (const std::string& good :
+       {std::string("localhost"), std::string("xn--bcher-kva.example"), std::string(63, 'a') + ".b"}) {
     INFO(good);
     CHECK(errors_of("hostname = \"" + good + "\"\ndata_dir = \"d\"\n" + good_listener).empty());
   }
@@ -291,7 +302,7 @@ TEST_CASE("ports that only look alike are no clash") {
   CHECK(errors_at_end("[[listener]]\nkind = \"smtp\"\naddress = \"::1\"\nport = 2525\n").empty());
   CHECK(errors_at_end("[[listener]]\nkind = \"smtp\"\naddress = \"127.0.0.1\"\nport = 0\n"
                       "[[listener]]\nkind = \"smtp\"\naddress = \"127.0.0.1\"\nport = 0\n")
-          .empty());
+            .empty());
   CHECK(errors_at_end("[admin]\nenabled = false\nport = 2525\n").empty());
 }
 
@@ -305,8 +316,12 @@ TEST_CASE("the example configuration is right and has the ports of the manual") 
   for (const auto& l : s->listeners)
     ports.emplace_back(config::to_string(l.kind), l.port);
   CHECK(ports
-        == std::vector<std::pair<std::string, std::uint16_t>>{{"smtp", 2525}, {"submission", 2587}, {"submissions", 2465},
-                                                              {"imap", 2143}, {"imaps", 2993}, {"pop3", 2110},
+        == std::vector<std::pair<std::string, std::uint16_t>>{{"smtp", 2525},
+                                                              {"submission", 2587},
+                                                              {"submissions", 2465},
+                                                              {"imap", 2143},
+                                                              {"imaps", 2993},
+                                                              {"pop3", 2110},
                                                               {"pop3s", 2995}});
   CHECK(s->admin.port == 2080);
   // What the file shows as defaults are the defaults.
@@ -326,13 +341,15 @@ TEST_CASE("the example configuration is right and has the ports of the manual") 
 }
 
 TEST_CASE("the summary tells who listens where") {
-  auto s = config::parse(good_head + good_tls + good_listener + "[[listener]]\nkind = \"imaps\"\naddress = \"::\"\n", "/c/m.toml");
+  auto s = config::parse(good_head + good_tls + good_listener + "[[listener]]\nkind = \"imaps\"\naddress = \"::\"\n",
+                         "/c/m.toml");
   REQUIRE(s);
-  CHECK(config::describe(*s) == "hostname     mail.example.org\n"
-                                "data         /c/data, 1 shard\n"
-                                "tls          all names: /c/cert.pem\n"
-                                "smtp         127.0.0.1:2525          mail from other servers, STARTTLS offered\n"
-                                "imaps        [::]:993                mailboxes, TLS\n"
-                                "admin        127.0.0.1:any free port\n"
-                                "messages     up to 52428800 octets\n");
+  CHECK(config::describe(*s)
+        == "hostname     mail.example.org\n"
+           "data         /c/data, 1 shard\n"
+           "tls          all names: /c/cert.pem\n"
+           "smtp         127.0.0.1:2525          mail from other servers, STARTTLS offered\n"
+           "imaps        [::]:993                mailboxes, TLS\n"
+           "admin        127.0.0.1:any free port\n"
+           "messages     up to 52428800 octets\n");
 }

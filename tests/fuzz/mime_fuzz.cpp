@@ -1,5 +1,5 @@
-// MIME from the octets to the answers: the tree must not depend on how a message is cut, places must lie inside, and the
-// summary must survive its own damage.
+// MIME from the octets to the answers: the tree must not depend on how a message is cut, places must lie inside, and
+// the summary must survive its own damage.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -94,7 +94,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   use_summary(octets);
 
   read_values(octets);
-  constexpr std::string_view charsets[] = {"", "utf-8", "iso-8859-1", "gb2312", "iso-2022-jp", "utf-7", "koi8-r", "shift_jis"};
+  constexpr std::string_view charsets[] = {"",      "utf-8",  "iso-8859-1", "gb2312", "iso-2022-jp",
+                                           "utf-7", "koi8-r", "shift_jis"};
   decode(octets, static_cast<transfer_encoding>(mode % 6), charsets[mode / 6 % 8], step);
   std::string selected;
   const std::string_view names[] = {"to", "subject", "content-type"};

@@ -276,7 +276,7 @@ class WithDaemon(Case):
         self.assertEqual(stat.S_IMODE(os.stat(token_file).st_mode), 0o600)
         self.assertEqual(self.get("/healthz"), "ok\n")
         kinds = {a["kind"] for a in json.loads(self.get("/actors"))["actors"]}
-        self.assertIn("authenticator", kinds)
+        self.assertIn("listener", kinds)
         self.assertIn("merpati_build_info", self.get("/metrics"))
         self.assertIn("Merpati", self.get("/"))
         with self.assertRaises(urllib.error.HTTPError) as refused:

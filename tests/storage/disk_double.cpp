@@ -191,32 +191,35 @@ void ignore_syncs(bool yes) {
 
 void power_cut_image(const std::filesystem::path& to, std::mt19937_64& random) {
   auto& r = the();
-  std::lock_guard guard(r.lock);
   std::map<const inode*, std::string> content;
-  auto image = [&](const inode& node) -> const std::string& {
+  std::vector<std::pair<std::filesystem::path, const inode*>> files;
+  auto keep = [&](const std::string& name, const inode& node) {
+    files.emplace_back(to / std::filesystem::path(name).lexically_relative(r.folder), &node);
     auto [at, fresh] = content.try_emplace(&node, node.synced);
-    if (fresh)
-      for (const auto& piece : node.pending)
-        for (std::size_t begin = 0; begin < piece.octets.size(); begin += sector)
-          if (random() % 2)
-            put(at->second, piece.offset + begin, std::string_view(piece.octets).substr(begin, sector));
-    return at->second;
+    if (!fresh)
+      return;
+    for (const auto& piece : node.pending)
+      for (std::size_t begin = 0; begin < piece.octets.size(); begin += sector)
+        if (random() % 2)
+          put(at->second, piece.offset + begin, std::string_view(piece.octets).substr(begin, sector));
   };
-  auto write = [&](const std::string& name, const inode& node) {
-    auto path = to / std::filesystem::relative(name, r.folder);
-    std::filesystem::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary) << image(node);
-  };
-  for (const auto& [name, node] : r.synced) {
-    auto now = r.current.find(name);
-    bool removed = now == r.current.end() || now->second != node;
-    if (!removed || random() % 2)
-      write(name, *node);
+  {
+    std::lock_guard guard(r.lock);
+    for (const auto& [name, node] : r.synced) {
+      auto now = r.current.find(name);
+      bool removed = now == r.current.end() || now->second != node;
+      if (!removed || random() % 2)
+        keep(name, *node);
+    }
+    for (const auto& [name, node] : r.current) {
+      auto before = r.synced.find(name);
+      if ((before == r.synced.end() || before->second != node) && random() % 2)
+        keep(name, *node);
+    }
   }
-  for (const auto& [name, node] : r.current) {
-    auto before = r.synced.find(name);
-    if ((before == r.synced.end() || before->second != node) && random() % 2)
-      write(name, *node);
+  for (const auto& [path, node] : files) { // these writes pass through the calls below, which take the lock
+    std::filesystem::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << content.at(node);
   }
 }
 

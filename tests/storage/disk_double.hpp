@@ -1,5 +1,6 @@
-// Stands between the test program (LMDB included) and the disk: records what is written and synced below one folder, can
-// ignore syncs, and can fail the n-th call. Works by defining pwrite, pwritev, writev, fdatasync, ... in the program.
+// Stands between the test program (LMDB included) and the disk: records what is written and synced below one folder,
+// can ignore syncs, and can fail the n-th call. Works by defining pwrite, pwritev, writev, fdatasync, ... in the
+// program.
 #pragma once
 
 #include <cstdint>

@@ -278,7 +278,8 @@ TEST_CASE_METHOD(fixture, "changes and lists of people need the token") {
   CHECK(none->status == 401);
   CHECK(none->has_header("WWW-Authenticate"));
   // Nor by another spelling of the path.
-  for (const char* path : {"/V1/domains", "/%76%31/domains", "//v1/domains", "/./v1/domains", "/x/../v1/domains", "/v1"}) {
+  for (const char* path :
+       {"/V1/domains", "/%76%31/domains", "//v1/domains", "/./v1/domains", "/x/../v1/domains", "/v1"}) {
     INFO(path);
     auto sly = http().Get(path);
     REQUIRE(sly);
@@ -294,8 +295,9 @@ TEST_CASE_METHOD(fixture, "only our own names get an answer: no DNS rebinding") 
     INFO(host);
     CHECK(http().Get("/healthz", {{"Host", host}})->status == 200);
   }
-  for (const std::string& host : {std::string("evil.example"), "evil.example" + port, std::string("127.0.0.1.evil.example"),
-                                  std::string("192.0.2.1"), std::string("[::1")}) {
+  for (const std::string& host :
+       {std::string("evil.example"), "evil.example" + port, std::string("127.0.0.1.evil.example"),
+        std::string("192.0.2.1"), std::string("[::1")}) {
     INFO(host);
     auto refused = http().Get("/actors", {{"Host", host}});
     REQUIRE(refused);
@@ -332,7 +334,8 @@ TEST_CASE_METHOD(fixture, "large, endless and overlong requests are refused") {
   REQUIRE(large);
   CHECK(large->status == 413);
   auto chunked = c.Post(
-      "/v1/domains", right(), [](std::size_t, httplib::DataSink& sink) {
+      "/v1/domains", right(),
+      [](std::size_t, httplib::DataSink& sink) {
         sink.write("{}", 2);
         sink.done();
         return true;

@@ -26,8 +26,7 @@ class fixture {
 public:
   test_config config;
   caf::actor_system system{config};
-  caf::scheduler::test_coordinator& scheduler =
-      dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
+  caf::scheduler::test_coordinator& scheduler = dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler());
   std::map<std::string, storage::account_row> accounts;
   int hashings = 0;
   int look_ups = 0;
@@ -236,9 +235,8 @@ TEST_CASE_METHOD(fixture, "tries that are made at once count like tries in a row
     all.push_back(begin("alice@example.org", "guess " + std::to_string(i)));
   scheduler.run();
   CHECK(hashings == 10);
-  auto refused = std::count_if(all.begin(), all.end(), [](const auto& p) {
-    return p->answered() && p->answer->error().code == errc::too_many;
-  });
+  auto refused = std::count_if(
+      all.begin(), all.end(), [](const auto& p) { return p->answered() && p->answer->error().code == errc::too_many; });
   CHECK(refused == 35);
   pass(60s);
   CHECK(hashings == 15);
@@ -323,7 +321,8 @@ TEST_CASE_METHOD(fixture, "the queue before the hashing workers is bounded") {
   auto full = std::count_if(all.begin(), all.end(), [](const auto& p) {
     return p->answered() && !p->answer->has_value() && p->answer->error().code == errc::unavailable;
   });
-  auto good = std::count_if(all.begin(), all.end(), [](const auto& p) { return p->answered() && p->answer->has_value(); });
+  auto good =
+      std::count_if(all.begin(), all.end(), [](const auto& p) { return p->answered() && p->answer->has_value(); });
   CHECK(full + good == 20);
   CHECK(good >= 7);
   CHECK(hashings == good);

@@ -100,12 +100,13 @@ TEST_CASE("the cache knows exactly what it was told") {
   cache.remember(entry, start);
   CHECK(cache.knows(entry, start + 59s));
   CHECK(!cache.knows(entry, start + 60s));
-  for (auto other : {cache.entry("alicf@example.org", "$hash", "192.0.2.1", "secret"),
-                     cache.entry("alice@example.org", "$hasi", "192.0.2.1", "secret"),
-                     cache.entry("alice@example.org", "$hash", "192.0.2.2", "secret"),
-                     cache.entry("alice@example.org", "$hash", "192.0.2.1", "secreu"),
-                     cache.entry("alice@example.org", "$hash", "192.0.2.1s", "ecret"),
-                     login_cache(std::string(32, 'l'), 60s, 100).entry("alice@example.org", "$hash", "192.0.2.1", "secret")})
+  for (auto other :
+       {cache.entry("alicf@example.org", "$hash", "192.0.2.1", "secret"),
+        cache.entry("alice@example.org", "$hasi", "192.0.2.1", "secret"),
+        cache.entry("alice@example.org", "$hash", "192.0.2.2", "secret"),
+        cache.entry("alice@example.org", "$hash", "192.0.2.1", "secreu"),
+        cache.entry("alice@example.org", "$hash", "192.0.2.1s", "ecret"),
+        login_cache(std::string(32, 'l'), 60s, 100).entry("alice@example.org", "$hash", "192.0.2.1", "secret")})
     CHECK(!cache.knows(other, start));
 }
 

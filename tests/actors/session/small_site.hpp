@@ -31,32 +31,32 @@ public:
     shards.push_back(std::move(storage::shard::open(options).value()));
     make_accounts(shards);
 
-    auto services = std::make_shared<session::services>();
-    services->hostname = "mail.example.org";
-    services->clock = &clock;
+    auto made = std::make_shared<session::services>();
+    made->hostname = "mail.example.org";
+    made->clock = &clock;
     auto writer = std::make_shared<runtime::actor_slot>();
     std::vector<store::node_store::entry> entries;
     entries.push_back({std::move(shards.front()), writer});
-    services->store = std::make_shared<store::node_store>(
+    made->store = std::make_shared<store::node_store>(
         std::move(entries), store::io_pool({store::spawn_io(system, false), store::spawn_io(system, false)}));
-    std::shared_ptr<storage::shard> shard(services->store, &services->store->shard(0));
+    std::shared_ptr<storage::shard> shard(made->store, &made->store->shard(0));
     writer->set(caf::actor_cast<caf::actor>(store::spawn_writer(system, shard, false)));
-    services->mailboxes_slot = std::make_shared<runtime::actor_slot>();
-    services->mailboxes_slot->set(caf::actor_cast<caf::actor>(mail::spawn_mailboxes(system, services->store)));
+    made->mailboxes_slot = std::make_shared<runtime::actor_slot>();
+    made->mailboxes_slot->set(caf::actor_cast<caf::actor>(mail::spawn_mailboxes(system, made->store)));
     auth::authenticator_options login;
-    login.accounts = [store = services->store](const std::string& name) -> result<std::optional<storage::account_row>> {
+    login.accounts = [store = made->store](const std::string& name) -> result<std::optional<storage::account_row>> {
       return store->read(0)->account(name);
     };
     login.verify = [](const std::string&, const std::string& password) { return password.ends_with("-secret"); };
     login.detached_workers = false;
-    services->authenticator_slot = std::make_shared<runtime::actor_slot>();
-    services->authenticator_slot->set(caf::actor_cast<caf::actor>(auth::spawn_authenticator(system, login)));
-    for (const auto& worker : {services->store->io().next(), services->store->io().next()})
+    made->authenticator_slot = std::make_shared<runtime::actor_slot>();
+    made->authenticator_slot->set(caf::actor_cast<caf::actor>(auth::spawn_authenticator(system, login)));
+    for (const auto& worker : {made->store->io().next(), made->store->io().next()})
       actors_.push_back(caf::actor_cast<caf::actor>(worker));
     actors_.push_back(writer->get());
-    actors_.push_back(services->mailboxes_slot->get());
-    actors_.push_back(services->authenticator_slot->get());
-    this->services = std::move(services);
+    actors_.push_back(made->mailboxes_slot->get());
+    actors_.push_back(made->authenticator_slot->get());
+    services = std::move(made);
     system.run();
   }
 

@@ -98,6 +98,7 @@ TEST_CASE("limits before login") {
   SECTION("bare LF ends no line") {
     server s;
     CHECK(s.say("a NOOP\n") == "a BAD Lines end with CRLF\r\n");
+    CHECK(s.say("a LOGIN alice {2+}\r\nx\r\n") == "a BAD Lines end with CRLF\r\n"); // the CR is the literal's
   }
 }
 

@@ -6,19 +6,19 @@ Messages where python is known to go another way are named below, each with the 
 """
 import email
 import email.policy
+import os
 import sys
 
-# Python ends a header at the first line that is no field; Merpati goes on to the blank line, as mime4j does.
-# It also takes a boundary for a delimiter only if nothing follows it (RFC 2046 5.1.1 lets anything follow).
-KNOWN = {}
+# Delimiters right behind each other are one to python; here, as in mime4j's expectations, an empty part is between them.
+KNOWN = {"2002_06_12_doublebound.msg", "double-bound.msg"}
 
 
-def parts_of(message, level, out, default="text/plain"):
+def parts_of(message, level, out):
     children = []
     kind = message.get_content_type()
     if message.is_multipart():
         children = message.get_payload()
-    out.append((level, kind, len(children), None if children else message.get_payload()))
+    out.append((level, kind, len(children), None if children else message._payload))  # not decoded
     for child in children:
         parts_of(child, level + 1, out)
     return out
@@ -44,6 +44,9 @@ def read_dump(path):
 def main():
     failures = compared = passed_over = 0
     for path, ours in read_dump(sys.argv[1]):
+        if os.path.basename(path) in KNOWN:
+            passed_over += 1
+            continue
         octets = open(path, "rb").read()
         message = email.message_from_bytes(octets, policy=email.policy.compat32)
         # Where python itself found the message broken its repair is one of several; places are judged elsewhere.

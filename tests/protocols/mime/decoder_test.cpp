@@ -103,8 +103,7 @@ TEST_CASE("base64: RFC 2045 6.8") {
   }
 }
 
-TEST_CASE("bodies of the test messages decode as mime4j has them") {
-  // The other encodings are what they are.
+TEST_CASE("the other encodings are passed through") {
   CHECK(decode(transfer_encoding::binary, std::string_view("a\0b", 3)) == std::string_view("a\0b", 3));
   CHECK(decode(transfer_encoding::seven_bit, "a=41") == "a=41");
   CHECK_FALSE(body_decoder(transfer_encoding::other).well_formed());
@@ -137,7 +136,8 @@ TEST_CASE("charsets") {
 
 TEST_CASE("decoded text is always UTF-8") {
   numbers random(4);
-  for (const auto* name : {"utf-8", "", "iso-8859-1", "gb2312", "shift_jis", "iso-2022-jp", "utf-7", "utf-16", "utf-32le", "hz-gb-2312", "scsu"})
+  for (const auto* name : {"utf-8", "", "iso-8859-1", "gb2312", "shift_jis", "iso-2022-jp", "utf-7", "utf-16",
+                           "utf-32le", "hz-gb-2312", "scsu"})
     for (int round = 0; round < 200; ++round) {
       std::string octets;
       for (std::size_t n = random.below(60); n > 0; --n)

@@ -88,7 +88,8 @@ void compare(const element& expected, const part& p, std::string_view octets) {
   if (const auto* body = child(expected, "body")) {
     CHECK(p.children.empty());
     const auto text = octets.substr(p.body_begin, p.body_octets());
-    const bool ascii = std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+    const bool ascii =
+        std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     if (ascii) // others are written in several charsets
       CHECK(without_cr(text) == body->text);
   } else if (const auto* message = child(expected, "message")) {

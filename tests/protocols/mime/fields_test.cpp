@@ -40,7 +40,8 @@ TEST_CASE("addresses of RFC 5322 appendix A") {
         == "{A Group | Ed Jones<c@a.test> | <joe@where.test> | John<jdoe@one.test> | }");
   CHECK(show("Undisclosed recipients:;") == "{Undisclosed recipients | }");
   CHECK(show("Pete(A nice \\) chap) <pete(his account)@silly.test(his host)>") == "Pete<pete@silly.test>");
-  CHECK(show("A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n         joe@example.org,\r\n"
+  CHECK(show("A Group(Some people)\r\n     :Chris Jones <c@(Chris's host.)public.example>,\r\n         "
+             "joe@example.org,\r\n"
              "  John <jdoe@one.test> (my dear friend); (the end of the group)")
         == "{A Group | Chris Jones<c@public.example> | <joe@example.org> | John<jdoe@one.test> | }");
   CHECK(show("(Empty list)(start)Hidden recipients  :(nobody(that I know))  ;") == "{Hidden recipients | }");
@@ -72,7 +73,8 @@ TEST_CASE("addresses as they are sent") {
 }
 
 TEST_CASE("address fields of any content take linear time") {
-  for (const auto* unit : {"<", "<@", "(", "[", "\"", "@", ":", "a@b ", "<a,", ";", ".", "\\", "a:b;", "@a:", "([", "\"(<@"}) {
+  for (const auto* unit :
+       {"<", "<@", "(", "[", "\"", "@", ":", "a@b ", "<a,", ";", ".", "\\", "a:b;", "@a:", "([", "\"(<@"}) {
     std::string value;
     while (value.size() < 256u << 10)
       value += unit;
@@ -84,7 +86,8 @@ TEST_CASE("address fields of any content take linear time") {
 TEST_CASE("dates") {
   CHECK(parse_date("Fri, 21 Nov 1997 09:55:06 -0600") == sent_date{880127706, -360});
   CHECK(utc("Tue, 1 Jul 2003 10:52:37 +0200") == 1057049557);
-  CHECK(utc("Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland Time)")
+  CHECK(utc("Thu,\r\n      13\r\n        Feb\r\n          1969\r\n      23:32\r\n               -0330 (Newfoundland "
+            "Time)")
         == -27'723'480);
   CHECK(utc("21 Nov 97 09:55:06 GMT") == 880106106);
   CHECK(utc("Fri, 21 Nov 1997 09(comment):   55  :  06 -0600") == 880127706);
@@ -100,14 +103,16 @@ TEST_CASE("dates") {
   CHECK(utc("1 Jan 49 00:00:00") > 0);
   CHECK(utc("1 Jan 50 00:00:00") < 0);
   CHECK(utc("Sat, 31 Dec 2016 23:59:60 +0000") == 1483228799);
-  for (const auto* bad : {"", "Malformed Date.", "32 Nov 1997 00:00", "30 Feb 2000 00:00:00", "Nov 1997", "1 Nov", "99999999999 Nov 1",
-                          "1 Jan 2000 25:00", "1 Jan 2000 10:99", "-", "+", ":", "1-", "1-2-", "--", "1:", "T"})
+  for (const auto* bad :
+       {"", "Malformed Date.", "32 Nov 1997 00:00", "30 Feb 2000 00:00:00", "Nov 1997", "1 Nov", "99999999999 Nov 1",
+        "1 Jan 2000 25:00", "1 Jan 2000 10:99", "-", "+", ":", "1-", "1-2-", "--", "1:", "T"})
     CHECK(utc(bad) == -1);
 }
 
 TEST_CASE("message ids") {
   using ids = std::vector<std::string>;
-  CHECK(parse_message_ids("<1234@local.machine.example> <3456@example.net>") == ids{"1234@local.machine.example", "3456@example.net"});
+  CHECK(parse_message_ids("<1234@local.machine.example> <3456@example.net>")
+        == ids{"1234@local.machine.example", "3456@example.net"});
   CHECK(parse_message_ids("<1234   @   local(blah)  .machine .example>") == ids{"1234@local(blah).machine.example"});
   CHECK(parse_message_ids("Your message of Monday <a@b> (was <c@d>)") == ids{"a@b"});
   CHECK(parse_message_ids("bare@id") == ids{"bare@id"});
@@ -122,8 +127,10 @@ TEST_CASE("encoded words: the examples of RFC 2047 8") {
   CHECK(decode_words("=?US-ASCII?Q?Keith_Moore?=") == "Keith Moore");
   CHECK(decode_words("=?ISO-8859-1?Q?Keld_J=F8rn_Simonsen?=") == "Keld Jørn Simonsen");
   CHECK(decode_words("=?ISO-8859-1?Q?Andr=E9?= Pirard") == "André Pirard");
-  CHECK(decode_words("=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?=\r\n =?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?=")
-        == "If you can read this you understand the example.");
+  CHECK(
+      decode_words(
+          "=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?=\r\n =?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?=")
+      == "If you can read this you understand the example.");
   CHECK(decode_words("=?ISO-8859-1?Q?a?=") == "a");
   CHECK(decode_words("=?ISO-8859-1?Q?a?= b") == "a b");
   CHECK(decode_words("=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=") == "ab");
@@ -144,8 +151,8 @@ TEST_CASE("encoded words as they are sent") {
   CHECK(decode_words("=?gb2312?B?1tDOxA==?=") == "中文");
   CHECK(decode_words("=?koi8-r?B?89DJ08/LLmRvYw==?=") == "Список.doc");
   CHECK(decode_words("=?no-such-charset?Q?abc=E4?=") == "abcä");
-  for (const auto* broken : {"=?", "=?utf-8", "=?utf-8?", "=?utf-8?Q", "=?utf-8?Q?", "=?utf-8?Q?abc", "=?utf-8?Q?abc?", "=?utf-8?X?abc?=",
-                             "=??Q?abc?=", "=?utf-8?B?a$b?=", "=?=?=", "=?a b?Q?x?="})
+  for (const auto* broken : {"=?", "=?utf-8", "=?utf-8?", "=?utf-8?Q", "=?utf-8?Q?", "=?utf-8?Q?abc", "=?utf-8?Q?abc?",
+                             "=?utf-8?X?abc?=", "=??Q?abc?=", "=?utf-8?B?a$b?=", "=?=?=", "=?a b?Q?x?="})
     CHECK(decode_words(broken) == broken);
   CHECK(decode_words("gr\xfc\xdf") == "grüß");
   CHECK(decode_words("grüß") == "grüß");
@@ -157,15 +164,18 @@ TEST_CASE("content types") {
   CHECK(t.type == "text");
   CHECK(t.subtype == "plain");
   CHECK(t.params == parameters{{"charset", "us-ascii", false}, {"format", "flowed", false}});
-  CHECK(parse_content_type("text/plain; charset=us-ascii (Plain text)").params == parameters{{"charset", "us-ascii", false}});
+  CHECK(parse_content_type("text/plain; charset=us-ascii (Plain text)").params
+        == parameters{{"charset", "us-ascii", false}});
   CHECK(parse_content_type("text").type.empty());
   CHECK(parse_content_type("text/").type.empty());
   CHECK(parse_content_type("te xt/plain").type.empty());
   CHECK(parse_content_type("text/plain;;charset=x;").params == parameters{{"charset", "x", false}});
-  CHECK(parse_content_type("text/plain; charset=x format=flowed").params == parameters{{"charset", "x", false}, {"format", "flowed", false}});
+  CHECK(parse_content_type("text/plain; charset=x format=flowed").params
+        == parameters{{"charset", "x", false}, {"format", "flowed", false}});
   CHECK(parse_content_type("a/b; name=my own file.txt").params == parameters{{"name", "my own file.txt", false}});
   CHECK(parse_content_type("a/b; name=\"q\\\"uote\"; name=second").params == parameters{{"name", "q\"uote", false}});
-  CHECK(parse_content_type("multipart/mixed; boundary=----=_Part_1/x?").params == parameters{{"boundary", "----=_Part_1/x?", false}});
+  CHECK(parse_content_type("multipart/mixed; boundary=----=_Part_1/x?").params
+        == parameters{{"boundary", "----=_Part_1/x?", false}});
   std::string many = "a/b";
   for (int i = 0; i < 1000; ++i)
     many += "; p" + std::to_string(i) + "=1";
@@ -179,14 +189,18 @@ TEST_CASE("content types") {
 }
 
 TEST_CASE("parameters of RFC 2231") {
-  const auto params = [](std::string_view text) { return parse_content_type("message/external-body; " + std::string(text)).params; };
+  const auto params = [](std::string_view text) {
+    return parse_content_type("message/external-body; " + std::string(text)).params;
+  };
   CHECK(params("access-type=URL; URL*0=\"ftp://\"; URL*1=\"cs.utk.edu/pub/moore/bulk-mailer/bulk-mailer.tar\"")
-        == parameters{{"access-type", "URL", false}, {"url", "ftp://cs.utk.edu/pub/moore/bulk-mailer/bulk-mailer.tar", false}});
+        == parameters{{"access-type", "URL", false},
+                      {"url", "ftp://cs.utk.edu/pub/moore/bulk-mailer/bulk-mailer.tar", false}});
   const auto star = params("title*=us-ascii'en-us'This%20is%20%2A%2A%2Afun%2A%2A%2A");
   REQUIRE(star.size() == 1);
   CHECK(star[0].extended);
   CHECK(decoded_value(star[0]) == "This is ***fun***");
-  const auto both = params("title*0*=us-ascii'en'This%20is%20even%20more%20; title*1*=%2A%2A%2Afun%2A%2A%2A%20; title*2=\"isn't it!\"");
+  const auto both = params(
+      "title*0*=us-ascii'en'This%20is%20even%20more%20; title*1*=%2A%2A%2Afun%2A%2A%2A%20; title*2=\"isn't it!\"");
   REQUIRE(both.size() == 1);
   CHECK(decoded_value(both[0]) == "This is even more ***fun*** isn't it!");
   // Out of order, a gap, and a plain form beside the extended one.
@@ -199,16 +213,20 @@ TEST_CASE("parameters of RFC 2231") {
 }
 
 TEST_CASE("dispositions") {
-  const auto d = parse_disposition("attachment; filename=genome.jpeg; modification-date=\"Wed, 12 Feb 1997 16:29:51 -0500\"");
+  const auto d =
+      parse_disposition("attachment; filename=genome.jpeg; modification-date=\"Wed, 12 Feb 1997 16:29:51 -0500\"");
   CHECK(d.type == "attachment");
-  CHECK(d.params == parameters{{"filename", "genome.jpeg", false}, {"modification-date", "Wed, 12 Feb 1997 16:29:51 -0500", false}});
+  CHECK(d.params
+        == parameters{{"filename", "genome.jpeg", false},
+                      {"modification-date", "Wed, 12 Feb 1997 16:29:51 -0500", false}});
   CHECK(parse_disposition("INLINE").type == "inline");
   CHECK(parse_disposition("filename=x").type == "attachment");
   CHECK(parse_disposition("").type.empty());
 }
 
 TEST_CASE("fields of a header") {
-  field_reader reader("From x@y Mon Nov 23 14:00:00 2026\r\nA: 1\r\n 2\r\nno field\r\n goes on\r\nB :3\nC:\r\n\r\nD: 4\r\n");
+  field_reader reader(
+      "From x@y Mon Nov 23 14:00:00 2026\r\nA: 1\r\n 2\r\nno field\r\n goes on\r\nB :3\nC:\r\n\r\nD: 4\r\n");
   std::string seen;
   while (auto f = reader.next())
     seen += std::string(f->name) + "=" + unfold(f->value) + ";";

@@ -48,10 +48,12 @@ void check_places(const part& p, std::string_view octets, std::uint64_t from, st
 
 std::vector<sample> samples() {
   auto all = corpus();
-  const std::string text = crlf("Content-Type: multipart/mixed; boundary=b\n\npre\n--b\n\n\n--b\nSubject: x\n--b--\n--b\n\nx\n--b");
+  const std::string text =
+      crlf("Content-Type: multipart/mixed; boundary=b\n\npre\n--b\n\n\n--b\nSubject: x\n--b--\n--b\n\nx\n--b");
   for (std::size_t i = 0; i <= text.size(); ++i)
     all.push_back({"cut" + std::to_string(i), text.substr(0, i)});
-  all.push_back({"bare", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\r\n-\n--\n--b\n\r--b\r\r\n--b\r\n\r\n\n--b--"});
+  all.push_back(
+      {"bare", "Content-Type: multipart/mixed; boundary=b\n\n--b\n\r\n-\n--\n--b\n\r--b\r\r\n--b\r\n\r\n\n--b--"});
   return all;
 }
 
@@ -91,10 +93,26 @@ TEST_CASE("places are consistent with the octets") {
 
 TEST_CASE("places are consistent whatever the octets are") {
   numbers random(2);
-  const std::vector<std::string> words{"--b",  "--b--", "\r\n", "\n",  "\r",       "-",  "--",     "--c",
-                                       "--c--", "--bc", " ",    "x",   "Subject: s", "\r\n\r\n", "Content-Type: ",
-                                       "multipart/mixed; boundary=b", "multipart/digest; boundary=c",
-                                       "multipart/alternative; boundary=bc", "message/rfc822", "text/plain"};
+  const std::vector<std::string> words{"--b",
+                                       "--b--",
+                                       "\r\n",
+                                       "\n",
+                                       "\r",
+                                       "-",
+                                       "--",
+                                       "--c",
+                                       "--c--",
+                                       "--bc",
+                                       " ",
+                                       "x",
+                                       "Subject: s",
+                                       "\r\n\r\n",
+                                       "Content-Type: ",
+                                       "multipart/mixed; boundary=b",
+                                       "multipart/digest; boundary=c",
+                                       "multipart/alternative; boundary=bc",
+                                       "message/rfc822",
+                                       "text/plain"};
   for (int round = 0; round < 3000; ++round) {
     std::string octets = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
     for (std::size_t n = random.below(60); n > 0; --n)
@@ -159,8 +177,9 @@ TEST_CASE("parts of a digest are messages (RFC 2046 5.1.5)") {
 }
 
 TEST_CASE("an inner boundary that is never closed ends with the outer one") {
-  const auto octets = crlf("Content-Type: multipart/mixed; boundary=outer\n\n--outer\n"
-                           "Content-Type: multipart/mixed; boundary=outer2\n\n--outer2\n\none\n--outer\n\ntwo\n--outer--\n");
+  const auto octets =
+      crlf("Content-Type: multipart/mixed; boundary=outer\n\n--outer\n"
+           "Content-Type: multipart/mixed; boundary=outer2\n\n--outer2\n\none\n--outer\n\ntwo\n--outer--\n");
   const auto m = parse(octets);
   REQUIRE(m.root.children.size() == 2);
   REQUIRE(m.root.children[0].children.size() == 1);
@@ -169,8 +188,9 @@ TEST_CASE("an inner boundary that is never closed ends with the outer one") {
 }
 
 TEST_CASE("the same boundary inside of itself belongs to the inner multipart until that is closed") {
-  const auto octets = crlf("Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=b\n\n"
-                           "--b\n\none\n--b--\n--b\n\ntwo\n--b--\n");
+  const auto octets =
+      crlf("Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=b\n\n"
+           "--b\n\none\n--b--\n--b\n\ntwo\n--b--\n");
   const auto m = parse(octets);
   REQUIRE(m.root.children.size() == 2);
   REQUIRE(m.root.children[0].children.size() == 1);
@@ -178,8 +198,9 @@ TEST_CASE("the same boundary inside of itself belongs to the inner multipart unt
 }
 
 TEST_CASE("a message inside of a part has an envelope of its own") {
-  const auto octets = crlf("Subject: outer\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n"
-                           "Subject: of the part, which doesn't count\n\nSubject: inner\n\ninner body\n\n--b--\n");
+  const auto octets =
+      crlf("Subject: outer\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: message/rfc822\n"
+           "Subject: of the part, which doesn't count\n\nSubject: inner\n\ninner body\n\n--b--\n");
   const auto m = parse(octets);
   const auto& p = m.root.children.at(0);
   REQUIRE(p.what == part::kind::message);
@@ -196,8 +217,9 @@ TEST_CASE("an encoded message inside of a part is not looked into") {
 }
 
 TEST_CASE("a multipart without parts or without a boundary is readable text") {
-  for (const auto* octets : {"Content-Type: multipart/mixed\r\n\r\nhello\r\n", "Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\n",
-                             "Content-Type: multipart/mixed; boundary=x\r\n\r\nhello\r\n--x--\r\n"}) {
+  for (const auto* octets :
+       {"Content-Type: multipart/mixed\r\n\r\nhello\r\n", "Content-Type: multipart/mixed; boundary=\"\"\r\n\r\n--\r\n",
+        "Content-Type: multipart/mixed; boundary=x\r\n\r\nhello\r\n--x--\r\n"}) {
     const auto m = parse(octets);
     CHECK(m.root.what == part::kind::leaf);
     CHECK(m.root.opaque);
@@ -206,7 +228,8 @@ TEST_CASE("a multipart without parts or without a boundary is readable text") {
 }
 
 TEST_CASE("destination fields add up, of others the first counts") {
-  const auto m = parse("To: a@x\r\nSubject: 1\r\nTo: b@x\r\nSubject: 2\r\nContent-Type: text/html\r\nContent-Type: a/b\r\n\r\n");
+  const auto m =
+      parse("To: a@x\r\nSubject: 1\r\nTo: b@x\r\nSubject: 2\r\nContent-Type: text/html\r\nContent-Type: a/b\r\n\r\n");
   CHECK(m.root.values->to == "a@x, b@x");
   CHECK(m.root.values->subject == "1");
   CHECK(m.root.subtype == "html");
@@ -217,7 +240,8 @@ TEST_CASE("past the limit of depth a multipart is one opaque part") {
   bounds.depth = 5;
   std::string octets;
   for (int i = 0; i < 20; ++i)
-    octets += "Content-Type: multipart/mixed; boundary=b" + std::to_string(i) + "x\r\n\r\n--b" + std::to_string(i) + "x\r\n";
+    octets +=
+        "Content-Type: multipart/mixed; boundary=b" + std::to_string(i) + "x\r\n\r\n--b" + std::to_string(i) + "x\r\n";
   const auto m = parse(octets, bounds);
   CHECK(m.degraded);
   const part* p = &m.root;

@@ -12,8 +12,8 @@ using namespace merpati::mime::test;
 namespace {
 
 void dump(const part& p, int level, std::ostream& out) {
-  out << level << ' ' << p.type << '/' << p.subtype << ' ' << p.children.size() << ' ' << p.body_begin << ' ' << p.body_end
-      << '\n';
+  out << level << ' ' << p.type << '/' << p.subtype << ' ' << p.children.size() << ' ' << p.body_begin << ' '
+      << p.body_end << '\n';
   for (const auto& child : p.children)
     dump(child, level + 1, out);
 }
@@ -33,7 +33,8 @@ TEST_CASE("python's email package sees the same parts") {
       dump(parse(s.octets).root, 0, out);
     }
   }
-  const auto command = "python3 " MERPATI_SOURCE_DIR "/tests/protocols/mime/compare_with_python.py '" + path.string() + "'";
+  const auto command =
+      "python3 " MERPATI_SOURCE_DIR "/tests/protocols/mime/compare_with_python.py '" + path.string() + "'";
   CHECK(std::system(command.c_str()) == 0);
   std::filesystem::remove(path);
 }

@@ -54,12 +54,14 @@ Content-Type: TEXT/PLAIN; CHARSET=US-ASCII
   const summary s(header + text);
   CHECK(s.view.envelope()
         == "(\"Wed, 17 Jul 1996 02:23:25 -0700 (PDT)\" \"IMAP4rev2 WG mtg summary and minutes\" "
-           "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) "
+           "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((\"Terry Gray\" NIL \"gray\" "
+           "\"cac.washington.edu\")) "
            "((\"Terry Gray\" NIL \"gray\" \"cac.washington.edu\")) ((NIL NIL \"imap\" \"cac.washington.edu\")) "
            "((NIL NIL \"minutes\" \"CNRI.Reston.VA.US\")(\"John Klensin\" NIL \"KLENSIN\" \"MIT.EDU\")) NIL NIL "
            "\"<B27397-0100000@cac.washington.edu>\")");
   CHECK(body_of(s) == "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3028 92)");
-  CHECK(s.view.body_structure() == "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3028 92 NIL NIL NIL NIL)");
+  CHECK(s.view.body_structure()
+        == "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 3028 92 NIL NIL NIL NIL)");
   CHECK(s.view.header_octets() == header.size());
   CHECK(s.view.octets() == header.size() + 3028);
   CHECK(s.view.lines() == 9 + 92);
@@ -77,15 +79,17 @@ TEST_CASE("the multipart of RFC 9051 7.5.2") {
   std::string two; // 4554 octets in 73 lines
   for (int i = 0; i < 73; ++i)
     two += std::string(i < 72 ? 60 : 4554 - 72 * 62 - 2, 'b') + "\r\n";
-  const auto message = "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: TEXT/PLAIN; CHARSET=US-ASCII\r\n\r\n" + one
-                       + "\r\n--x\r\nContent-Type: TEXT/PLAIN; CHARSET=US-ASCII; NAME=cc.diff\r\n"
-                         "Content-ID: <960723163407.20117h@cac.washington.edu>\r\nContent-Description: Compiler diff\r\n"
-                         "Content-Transfer-Encoding: BASE64\r\n\r\n"
-                       + two + "\r\n--x--\r\n";
+  const auto message =
+      "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: TEXT/PLAIN; CHARSET=US-ASCII\r\n\r\n" + one
+      + "\r\n--x\r\nContent-Type: TEXT/PLAIN; CHARSET=US-ASCII; NAME=cc.diff\r\n"
+        "Content-ID: <960723163407.20117h@cac.washington.edu>\r\nContent-Description: Compiler diff\r\n"
+        "Content-Transfer-Encoding: BASE64\r\n\r\n"
+      + two + "\r\n--x--\r\n";
   const summary s(message);
   CHECK(body_of(s)
         == "((\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\") NIL NIL \"7BIT\" 1152 23)"
-           "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\" \"NAME\" \"cc.diff\") \"<960723163407.20117h@cac.washington.edu>\" "
+           "(\"TEXT\" \"PLAIN\" (\"CHARSET\" \"US-ASCII\" \"NAME\" \"cc.diff\") "
+           "\"<960723163407.20117h@cac.washington.edu>\" "
            "\"Compiler diff\" \"BASE64\" 4554 73) \"MIXED\")");
 }
 
@@ -95,12 +99,17 @@ TEST_CASE("envelopes: defaults, groups and odd octets") {
   CHECK(envelope("From: a@b\r\nSender: c@d\r\nReply-To:\r\n\r\n")
         == "(NIL NIL ((NIL NIL \"a\" \"b\")) ((NIL NIL \"c\" \"d\")) ((NIL NIL \"a\" \"b\")) NIL NIL NIL NIL NIL)");
   CHECK(envelope("To: A Group:Ed Jones <c@a.test>;\r\n\r\n")
-        == "(NIL NIL NIL NIL NIL ((NIL NIL \"A Group\" NIL)(\"Ed Jones\" NIL \"c\" \"a.test\")(NIL NIL NIL NIL)) NIL NIL NIL NIL)");
+        == "(NIL NIL NIL NIL NIL ((NIL NIL \"A Group\" NIL)(\"Ed Jones\" NIL \"c\" \"a.test\")(NIL NIL NIL NIL)) NIL "
+           "NIL NIL NIL)");
   CHECK(envelope("To: <@r.test:c@a.test>, joe\r\n\r\n")
-        == "(NIL NIL NIL NIL NIL ((NIL \"@r.test\" \"c\" \"a.test\")(NIL NIL \"joe\" \"MISSING_DOMAIN\")) NIL NIL NIL NIL)");
-  CHECK(envelope("Subject: say \"x\" \\ y\r\n\r\n") == "(NIL \"say \\\"x\\\" \\\\ y\" NIL NIL NIL NIL NIL NIL NIL NIL)");
-  CHECK(envelope("Subject: gr\xc3\xbc\xc3\x9f\r\n\r\n") == "(NIL {6}\r\ngr\xc3\xbc\xc3\x9f NIL NIL NIL NIL NIL NIL NIL NIL)");
-  CHECK(envelope("In-Reply-To: <a@b>\r\nMessage-ID: <c@d>\r\n\r\n") == "(NIL NIL NIL NIL NIL NIL NIL NIL \"<a@b>\" \"<c@d>\")");
+        == "(NIL NIL NIL NIL NIL ((NIL \"@r.test\" \"c\" \"a.test\")(NIL NIL \"joe\" \"MISSING_DOMAIN\")) NIL NIL NIL "
+           "NIL)");
+  CHECK(envelope("Subject: say \"x\" \\ y\r\n\r\n")
+        == "(NIL \"say \\\"x\\\" \\\\ y\" NIL NIL NIL NIL NIL NIL NIL NIL)");
+  CHECK(envelope("Subject: gr\xc3\xbc\xc3\x9f\r\n\r\n")
+        == "(NIL {6}\r\ngr\xc3\xbc\xc3\x9f NIL NIL NIL NIL NIL NIL NIL NIL)");
+  CHECK(envelope("In-Reply-To: <a@b>\r\nMessage-ID: <c@d>\r\n\r\n")
+        == "(NIL NIL NIL NIL NIL NIL NIL NIL \"<a@b>\" \"<c@d>\")");
   std::string nul;
   append_string(nul, std::string_view("a\0b", 3));
   CHECK(nul == "\"ab\"");
@@ -110,10 +119,11 @@ TEST_CASE("envelopes: defaults, groups and odd octets") {
 }
 
 TEST_CASE("body structures: extension data") {
-  const summary s(crlf("Content-Type: multipart/alternative; boundary=x\nContent-Disposition: inline\nContent-Language: en, de\n"
-                       "Content-Location: http://x/\n\n--x\nContent-Type: image/png; name*=utf-8''%C3%A4.png\n"
-                       "Content-MD5: Q2hlY2s=\nContent-Disposition: attachment; filename=\"a b\"\nContent-Language: fr\n"
-                       "Content-Transfer-Encoding: base64\n\nAAAA\n--x--\n"));
+  const summary s(
+      crlf("Content-Type: multipart/alternative; boundary=x\nContent-Disposition: inline\nContent-Language: en, de\n"
+           "Content-Location: http://x/\n\n--x\nContent-Type: image/png; name*=utf-8''%C3%A4.png\n"
+           "Content-MD5: Q2hlY2s=\nContent-Disposition: attachment; filename=\"a b\"\nContent-Language: fr\n"
+           "Content-Transfer-Encoding: base64\n\nAAAA\n--x--\n"));
   CHECK(s.view.body_structure()
         == "((\"IMAGE\" \"PNG\" (\"NAME*\" \"utf-8''%C3%A4.png\") NIL NIL \"BASE64\" 4 \"Q2hlY2s=\" "
            "(\"ATTACHMENT\" (\"FILENAME\" \"a b\")) \"fr\" NIL) \"ALTERNATIVE\" (\"BOUNDARY\" \"x\") (\"INLINE\" NIL) "
@@ -199,7 +209,9 @@ Content-Type: text/richtext
 )");
   const summary s(message);
   using k = section_kind;
-  const auto at = [&](std::vector<std::uint32_t> numbers, k kind = k::body) { return section(s, message, numbers, kind); };
+  const auto at = [&](std::vector<std::uint32_t> numbers, k kind = k::body) {
+    return section(s, message, numbers, kind);
+  };
   CHECK(at({}) == message);
   CHECK(at({}, k::header) == "Subject: top\r\nContent-Type: multipart/mixed; boundary=a\r\n\r\n");
   CHECK(at({}, k::text) == message.substr(message.find("--a")));
@@ -223,7 +235,7 @@ Content-Type: text/richtext
   CHECK(at({4, 2, 2, 1}) == "4.2.2.1");
   CHECK(at({4, 2, 2, 2}) == "4.2.2.2");
   for (const auto& none : std::vector<std::vector<std::uint32_t>>{
-         {0}, {5}, {1, 1}, {3, 3}, {4, 3}, {4, 2, 2, 3}, {4, 2, 1, 1}, {3, 0}, {4'294'967'295}})
+           {0}, {5}, {1, 1}, {3, 3}, {4, 3}, {4, 2, 2, 3}, {4, 2, 1, 1}, {3, 0}, {4'294'967'295}})
     CHECK(at(none) == "none");
   CHECK(at({1}, k::header) == "none");
   CHECK(at({4}, k::text) == "none");
@@ -232,7 +244,8 @@ Content-Type: text/richtext
 }
 
 TEST_CASE("sections of messages that are no multipart") {
-  const auto plain = crlf("Subject: x\nContent-Type: text/plain; charset=koi8-r\nContent-Transfer-Encoding: quoted-printable\n\nbody\n");
+  const auto plain = crlf(
+      "Subject: x\nContent-Type: text/plain; charset=koi8-r\nContent-Transfer-Encoding: quoted-printable\n\nbody\n");
   const summary s(plain);
   CHECK(section(s, plain, {1}, section_kind::body) == "body\r\n");
   CHECK(section(s, plain, {1}, section_kind::mime) == plain.substr(0, plain.find("body")));
@@ -290,9 +303,10 @@ TEST_CASE("the parts that a search walks over are those of the tree") {
 }
 
 TEST_CASE("values for search and sort") {
-  const summary s(crlf("From: =?utf-8?q?J=C3=B6rg?= <joerg@example.org>, b@c\nTo: Group: x@y;\nSubject: =?utf-8?b?w6Q=?=\n"
-                       "Date: Fri, 21 Nov 1997 23:30:00 -0600\nIn-Reply-To: <parent@x>\nReferences: <root@x> <parent@x>\n"
-                       "Message-ID: <own@x>\n\n"));
+  const summary s(
+      crlf("From: =?utf-8?q?J=C3=B6rg?= <joerg@example.org>, b@c\nTo: Group: x@y;\nSubject: =?utf-8?b?w6Q=?=\n"
+           "Date: Fri, 21 Nov 1997 23:30:00 -0600\nIn-Reply-To: <parent@x>\nReferences: <root@x> <parent@x>\n"
+           "Message-ID: <own@x>\n\n"));
   CHECK(s.view.subject() == "ä");
   CHECK(s.view.addresses(address_field::from) == "Jörg <joerg@example.org>, b@c");
   CHECK(s.view.addresses(address_field::to) == "Group, x@y");
@@ -323,8 +337,9 @@ TEST_CASE("messages of a thread have one key") {
 
 TEST_CASE("attachments") {
   const auto has = [](std::string_view part_header) {
-    return summary("Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\ntext\r\n--x\r\n" + std::string(part_header) + "\r\n\r\nx\r\n--x--\r\n")
-      .view.has_attachment();
+    return summary("Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\ntext\r\n--x\r\n"
+                   + std::string(part_header) + "\r\n\r\nx\r\n--x--\r\n")
+        .view.has_attachment();
   };
   CHECK(has("Content-Disposition: attachment"));
   CHECK(has("Content-Type: application/pdf; name=x.pdf"));
@@ -348,13 +363,14 @@ TEST_CASE("a hostile header makes no hostile summary") {
 }
 
 TEST_CASE("an ordinary message has a small summary") {
-  const auto octets = summarise(crlf("Received: from a by b; Fri, 21 Nov 1997 09:55:06 -0600\nFrom: John Doe <jdoe@machine.example>\n"
-                                     "To: Mary Smith <mary@example.net>\nSubject: Saying Hello to everybody\n"
-                                     "Date: Fri, 21 Nov 1997 09:55:06 -0600\nMessage-ID: <1234.5678.90abcdef@local.machine.example>\n"
-                                     "Content-Type: multipart/alternative; boundary=\"----=_Part_12345_67890.1234567890\"\n\n"
-                                     "------=_Part_12345_67890.1234567890\nContent-Type: text/plain; charset=utf-8\n\nhi\n"
-                                     "------=_Part_12345_67890.1234567890\nContent-Type: text/html; charset=utf-8\n\n<p>hi\n"
-                                     "------=_Part_12345_67890.1234567890--\n"));
+  const auto octets =
+      summarise(crlf("Received: from a by b; Fri, 21 Nov 1997 09:55:06 -0600\nFrom: John Doe <jdoe@machine.example>\n"
+                     "To: Mary Smith <mary@example.net>\nSubject: Saying Hello to everybody\n"
+                     "Date: Fri, 21 Nov 1997 09:55:06 -0600\nMessage-ID: <1234.5678.90abcdef@local.machine.example>\n"
+                     "Content-Type: multipart/alternative; boundary=\"----=_Part_12345_67890.1234567890\"\n\n"
+                     "------=_Part_12345_67890.1234567890\nContent-Type: text/plain; charset=utf-8\n\nhi\n"
+                     "------=_Part_12345_67890.1234567890\nContent-Type: text/html; charset=utf-8\n\n<p>hi\n"
+                     "------=_Part_12345_67890.1234567890--\n"));
   CHECK(octets.size() < 1'200);
 }
 
