@@ -50,8 +50,7 @@ std::string to_string(const problem& p) {
 std::string describe(const settings& s) {
   std::string out;
   out += padded("hostname", 13) + s.hostname + "\n";
-  out += padded("data", 13) + s.data_dir.string() + ", " + std::to_string(s.storage.shards)
-         + (s.storage.shards == 1 ? " shard\n" : " shards\n");
+  out += padded("data", 13) + s.data_dir.string() + "\n";
   if (!s.tls.enabled())
     out += padded("tls", 13) + "none\n";
   for (const auto& c : s.tls.certificates)

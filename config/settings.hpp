@@ -50,7 +50,6 @@ struct admin_settings {
 };
 
 struct storage_settings {
-  std::uint32_t shards = 1;                 ///< may grow later, never shrink
   std::uint64_t reserve_bytes = 67'108'864; ///< free disk space below which new mail waits outside (452)
 };
 

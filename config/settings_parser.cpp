@@ -285,9 +285,6 @@ private:
 
   void read_storage() {
     table_reader table(root_.table("storage"), "[storage]", report_);
-    // Each shard is a writer of its own; past the number of disks' queues more of them only sync more often.
-    if (auto shards = table.integer("shards", 1, 64))
-      out_.storage.shards = static_cast<std::uint32_t>(*shards);
     if (auto reserve = table.integer("reserve_bytes", 1'048'576, 1'099'511'627'776))
       out_.storage.reserve_bytes = static_cast<std::uint64_t>(*reserve);
     table.finish();

@@ -34,6 +34,9 @@ constexpr int phase_sessions = 1;
 constexpr int phase_services = 2;
 constexpr int phase_store = 3;
 
+/// Half of it for sessions, half for their connections. Below the share that this phase has of the whole.
+constexpr auto sessions_stop_deadline = std::chrono::milliseconds(1'800);
+
 /// Threads that may block on body files. Reads that miss the page cache and spooled messages share them.
 constexpr std::size_t io_workers = 4;
 
@@ -45,6 +48,7 @@ public:
     // nothing, and its idle workers poll, which costs a sleeping machine its sleep (docs/performance.md).
     set("scheduler.max-threads", std::max<std::size_t>(2, std::thread::hardware_concurrency()));
     set("scheduler.policy", caf::atom("sharing"));
+    set("middleman.max-consecutive-reads", std::size_t{1}); // a second read in a row mostly finds nothing
     set("middleman.workers", std::size_t{0}); // background brokers for remote actors: there is no cluster port
     set("logger.verbosity", caf::atom("quiet"));
   }
@@ -229,6 +233,7 @@ void mail_daemon::state::plan_services() {
 void mail_daemon::state::plan_sessions() {
   runtime::supervisor_settings supervising;
   supervising.name = "sessions";
+  supervising.stop_deadline = sessions_stop_deadline;
   sessions = runtime::spawn_supervisor(*system, std::move(supervising));
   early.push_back(caf::actor_cast<caf::actor>(sessions));
   runtime::child_spec spec;

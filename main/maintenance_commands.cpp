@@ -73,7 +73,7 @@ int fsck(const std::filesystem::path& config, storage::fsck_mode mode) {
     return exit_failed;
   auto summarise = [](std::string_view message) { return mime::summarise(message); };
   bool clean = true;
-  for (std::uint32_t index = 0; index < settings->storage.shards; ++index) {
+  for (std::uint32_t index = 0; index < shards_per_node; ++index) {
     auto options = shard_options_of(*settings, index);
     std::error_code ec;
     if (!std::filesystem::exists(options.folder, ec)) {

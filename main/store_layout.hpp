@@ -10,6 +10,10 @@
 
 namespace merpati {
 
+/// More than one needs the hand-over of a message between shards, which comes with the waiting list: see
+/// docs/decisions/0004-shards.md.
+inline constexpr std::uint32_t shards_per_node = 1;
+
 inline storage::shard_options shard_options_of(const config::settings& settings, std::uint32_t index) {
   storage::shard_options out;
   out.folder = settings.data_dir / "shards" / std::to_string(index);
@@ -21,11 +25,7 @@ inline storage::shard_options shard_options_of(const config::settings& settings,
 inline result<std::vector<std::unique_ptr<storage::shard>>> open_shards(const config::settings& settings) {
   std::vector<std::unique_ptr<storage::shard>> out;
   std::error_code ec;
-  if (std::filesystem::exists(shard_options_of(settings, settings.storage.shards).folder, ec))
-    return fail(errc::invalid, "there are more shards in " + settings.data_dir.string()
-                                   + " than [storage] shards = " + std::to_string(settings.storage.shards)
-                                   + "; the number can't shrink, raise it again");
-  for (std::uint32_t index = 0; index < settings.storage.shards; ++index) {
+  for (std::uint32_t index = 0; index < shards_per_node; ++index) {
     auto options = shard_options_of(settings, index);
     std::filesystem::create_directories(options.folder.parent_path(), ec);
     auto opened = storage::shard::open(std::move(options));

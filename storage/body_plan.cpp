@@ -113,11 +113,13 @@ void shard::state::plan_message(transaction& txn, const add_message& m, batch_pl
   bool named = std::any_of(m.delivery.begin(), m.delivery.end(), [](auto octet) { return octet != 0; });
   if (named && txn.has(table::deliveries, schema::as_key(m.delivery)))
     return;
-  auto free = io::free_bytes(paths.folder);
-  if (free < options.reserve_bytes || free - options.reserve_bytes < size_of(m.body)) {
+  if (!plan.room)
+    plan.room = room_for_bodies();
+  if (*plan.room < size_of(m.body)) {
     mine.failed = error{errc::disk_full, fmt::format("the disk of {} is nearly full", paths.folder.string())};
     return;
   }
+  *plan.room -= size_of(m.body);
   if (auto admitted = map_admits(); !admitted) {
     mine.failed = admitted.error();
     return;
@@ -187,6 +189,11 @@ void shard::state::append_records(std::span<const segment_writer::record> record
     if (hit && !mine.failed)
       mine.failed = places.error();
   }
+}
+
+std::uint64_t shard::state::room_for_bodies() const {
+  auto free = io::free_bytes(paths.folder);
+  return free - std::min(free, options.reserve_bytes);
 }
 
 batch_plan shard::state::plan_bodies(transaction& txn, std::span<const mutation> batch,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -35,6 +36,7 @@ struct batch_plan {
   std::vector<planned_body> bodies; ///< ids ascend
   std::unordered_map<const add_message*, message_plan> messages;
   std::uint64_t next_body = 0;
+  std::optional<std::uint64_t> room; ///< octets that the disk still takes; asked once for the batch
 };
 
 class change_set {

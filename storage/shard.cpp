@@ -232,10 +232,9 @@ result<read_view> shard::read() const {
 }
 
 result<void> shard::admits(std::uint64_t body_bytes) const {
-  auto free = io::free_bytes(state_->paths.folder);
-  if (free < state_->options.reserve_bytes || free - state_->options.reserve_bytes < body_bytes)
-    return fail(errc::disk_full, fmt::format("the disk of {} has {} octets free, {} are kept in reserve",
-                                             state_->paths.folder.string(), free, state_->options.reserve_bytes));
+  if (state_->room_for_bodies() < body_bytes)
+    return fail(errc::disk_full, fmt::format("the disk of {} has less than {} octets free above its reserve of {}",
+                                             state_->paths.folder.string(), body_bytes, state_->options.reserve_bytes));
   try {
     return state_->map_admits();
   } catch (const failure& f) {

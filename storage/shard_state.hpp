@@ -74,6 +74,7 @@ struct shard::state {
   /// Drops the rows of files that were removed before; part of any commit that writes.
   void forget_removed(transaction& txn);
   result<void> commit(transaction& txn);
+  std::uint64_t room_for_bodies() const; ///< free disk space above the reserve
   result<void> map_admits() const; ///< disk_full when the index has grown to its limit
 
   // Compaction (compaction.cpp).

@@ -48,6 +48,9 @@ struct close_connection {}; ///< after all that was sent has been handed to the 
 inline constexpr std::size_t read_window = 128 * 1024;
 /// A session tells what it consumed whenever this much has come together; an interactive session hardly ever does.
 inline constexpr std::size_t consumed_step = read_window / 4;
+/// A connection reports written octets whenever this much has come together: small beside what a session may have on
+/// its way (session_limits::write_high_water), so that it is never kept waiting by the remainder.
+inline constexpr std::size_t write_done_step = 16 * 1024;
 
 } // namespace merpati::net
 

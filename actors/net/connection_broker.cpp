@@ -21,6 +21,8 @@ constexpr auto linger_to_send = std::chrono::seconds(30);
 /// makes the kernel reset the connection, and a reset destroys our last reply on its way.
 constexpr auto linger_to_close = std::chrono::seconds(5);
 constexpr std::size_t most_discarded = 1024 * 1024;
+/// The same when the daemon stops, for both: a client that is there needs a round trip to fetch the farewell and close.
+constexpr auto linger_to_stop = std::chrono::milliseconds(500);
 
 struct linger_over {};
 
@@ -48,6 +50,7 @@ caf::behavior connection_broker::make_behavior() {
           stats_.timed([this](send_bytes& m) { on_send(m); }),
           stats_.timed([this](const consumed& m) { on_consumed(m); }),
           [this](close_connection) { finish_when_sent(); },
+          [this](runtime::stop_request) { on_stop(); },
           [this](linger_over) { quit(); }};
 }
 
@@ -68,8 +71,11 @@ void connection_broker::begin() {
   }
   monitor(session_);
   if (settings_.sessions) {
-    const runtime::adopt_child adopted{session_, settings_.sessions_phase};
-    send(settings_.sessions, adopted);
+    // Both, since a session's farewell is on its way when the session is gone.
+    const runtime::adopt_child session{session_, settings_.sessions_phase};
+    const runtime::adopt_child connection{caf::actor_cast<caf::actor>(this), settings_.sessions_phase + 1};
+    send(settings_.sessions, session);
+    send(settings_.sessions, connection);
     settings_.sessions = nullptr;
   }
   ack_writes(socket_, true);
@@ -83,7 +89,6 @@ void connection_broker::on_exit() {
 }
 
 // -- from the peer
-// ------------------------------------------------------------------------------------------------------
 
 void connection_broker::on_data(caf::io::new_data_msg& m) {
   if (closing_) {
@@ -123,7 +128,6 @@ void connection_broker::on_closed() {
 }
 
 // -- from the session
-// -----------------------------------------------------------------------------------------------------
 
 void connection_broker::on_consumed(const consumed& m) {
   consumed_ = std::clamp(m.total_bytes, consumed_, forwarded_);
@@ -136,30 +140,54 @@ void connection_broker::on_consumed(const consumed& m) {
 void connection_broker::on_send(send_bytes& m) {
   if (closing_ || m.data.empty())
     return;
+  const bool idle = accepted_ == written_;
   accepted_ += m.data.size();
+  std::size_t sent = 0;
+  if (idle) {
+    // Most replies fit into the kernel's buffer: no need to arm the multiplexer for them. What is wrong with the
+    // socket, if anything is, shows when the rest goes the usual way.
+    const auto taken = ::send(settings_.descriptor, m.data.data(), m.data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    sent = taken > 0 ? static_cast<std::size_t>(taken) : 0;
+    written_ += sent;
+  }
+  if (sent == m.data.size()) {
+    tell_progress();
+    return;
+  }
   auto& out = wr_buf(socket_);
-  if (out.empty())
+  if (out.empty() && sent == 0)
     out.swap(m.data);
   else
-    out.insert(out.end(), m.data.begin(), m.data.end());
+    out.insert(out.end(), m.data.begin() + static_cast<std::ptrdiff_t>(sent), m.data.end());
   flush(socket_);
 }
 
 void connection_broker::on_written(const caf::io::data_transferred_msg& m) {
   written_ += m.written;
-  if (closing_) {
+  if (closing_)
     finish_when_sent();
+  else
+    tell_progress();
+}
+
+/// The session waits only while much is on its way, so it need not hear of every reply.
+void connection_broker::tell_progress() {
+  if (written_ - told_ < write_done_step)
     return;
-  }
+  told_ = written_;
   const write_done told{written_};
   send(session_, told);
 }
 
 // -- the end
-// --------------------------------------------------------------------------------------------------------------
 
 void connection_broker::on_session_gone() {
   finish_when_sent();
+}
+
+void connection_broker::on_stop() {
+  finish_when_sent();
+  delayed_send(this, linger_to_stop, linger_over{});
 }
 
 void connection_broker::finish_when_sent() {

@@ -2,10 +2,10 @@
 // thread runs all brokers.
 //
 // owns: the socket; its share of the connection limits.
-// receives: send_bytes, consumed, close_connection from its session; what the socket reports.
+// receives: send_bytes, consumed, close_connection from its session; stop_request; what the socket reports.
 // sends: received, write_done, peer_closed to its session.
 // dies when: the peer closes; the session ends or closes and all was sent (or the peer does not take it in time).
-// supervised by: nobody, it has no state to restart from. Never blocks.
+// supervised by: the supervisor of sessions, which waits for it when the daemon stops. Never restarted, never blocks.
 #pragma once
 
 #include <cstdint>
@@ -47,9 +47,11 @@ private:
   void on_data(caf::io::new_data_msg& m);
   void on_written(const caf::io::data_transferred_msg& m);
   void on_send(send_bytes& m);
+  void tell_progress();
   void on_consumed(const consumed& m);
   void on_closed();
   void on_session_gone();
+  void on_stop();
   void finish_when_sent();
   void fit_read_buffer(std::size_t got);
   bool over_window() const noexcept { return forwarded_ - consumed_ >= read_window; }
@@ -62,6 +64,7 @@ private:
   std::uint64_t consumed_ = 0;
   std::uint64_t accepted_ = 0; // octets from the session
   std::uint64_t written_ = 0;  // of these, taken by the kernel
+  std::uint64_t told_ = 0;     // of these, reported to the session
   std::size_t read_size_ = 0;
   std::size_t discarded_ = 0;
   bool paused_ = false;

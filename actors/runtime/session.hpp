@@ -37,7 +37,8 @@ namespace merpati::runtime {
 /// Bounds of one session; a value of zero is not allowed.
 struct session_limits {
   /// Octets handed to the connection and not yet taken by the kernel above which write() waits. 64 KiB keeps a fast
-  /// link busy for a scheduling round and bounds what a slow reader can make us hold.
+  /// link busy for a scheduling round and bounds what a slow reader can make us hold. At least twice
+  /// net::write_done_step.
   std::size_t write_high_water = 64 * 1024;
   /// Notices waiting unread above which further ones are dropped and notices_lost() tells so: a session that does not
   /// read its notices must look at the source again instead of holding its history.

@@ -283,7 +283,7 @@ private:
       return true;
     });
     if (killed > 0)
-      log::info("{}: {} sessions did not stop in time and are killed", settings_.name, killed);
+      log::info("{}: {} sessions or connections did not stop in time and are killed", settings_.name, killed);
     killed_ += killed;
     next_phase();
   }

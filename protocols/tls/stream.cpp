@@ -29,7 +29,6 @@ std::string last_error_text() {
 }
 
 // -- callbacks of OpenSSL: nothing may be thrown through them
-// ----------------------------------------------------------
 
 int choose_certificate(SSL* ssl, int*, void*) {
   const auto* link = static_cast<const stream_link*>(SSL_get_app_data(ssl));

@@ -66,7 +66,6 @@ TEST_CASE("a small file is read, with defaults for the rest") {
   CHECK(s->limits.smtp.recipients == 1000);
   CHECK(s->limits.smtp.line_bytes == 2048);
   CHECK(s->limits.smtp.errors == 20);
-  CHECK(s->limits.smtp.hops == 50);
   CHECK(s->limits.smtp.idle == std::chrono::seconds(300));
   CHECK(s->limits.imap.line_before_login_bytes == 8192);
   CHECK(s->limits.imap.bad_commands == 20);
@@ -109,14 +108,13 @@ enabled = false
 address = "::1"
 port = 99
 [storage]
-shards = 4
 reserve_bytes = 2000000
 [limits]
 message_bytes = 100000
 message_in_memory_bytes = 20000
 connections = 11
 connections_per_address = 12
-smtp = { recipients = 101, line_bytes = 1000, errors = 2, hops = 11, idle_seconds = 13, data_bytes_per_minute = 0 }
+smtp = { recipients = 101, line_bytes = 1000, errors = 2, idle_seconds = 13 }
 imap = { line_before_login_bytes = 1024, line_bytes = 8192, bad_commands_before_login = 1, bad_commands = 2, idle_seconds = 60, idle_before_login_seconds = 5, mailbox_name_bytes = 64, mailbox_levels = 2 }
 pop3 = { line_bytes = 300, errors = 3, idle_seconds = 14, messages = 100 }
 mime = { depth = 8, parts = 16, header_bytes = 70000, parameters = 9 }
@@ -139,13 +137,11 @@ level = "debug"
   CHECK(s->listeners[1].port == 0);
   CHECK(!s->admin.enabled);
   CHECK(s->admin.port == 99);
-  CHECK(s->storage.shards == 4);
   CHECK(s->storage.reserve_bytes == 2'000'000);
   CHECK(s->limits.message_bytes == 100'000);
   CHECK(s->limits.message_in_memory_bytes == 20'000);
   CHECK(s->limits.connections == 11);
   CHECK(s->limits.smtp.idle == std::chrono::seconds(13));
-  CHECK(s->limits.smtp.data_bytes_per_minute == 0);
   CHECK(s->limits.imap.idle_before_login == std::chrono::seconds(5));
   CHECK(s->limits.pop3.messages == 100);
   CHECK(s->limits.mime.parameters == 9);
@@ -261,7 +257,8 @@ TEST_CASE("one mistake, one message") {
       {"[limits.imap]\nidle_seconds = 5.5\n",
        "8: idle_seconds in [limits.imap] is a fraction, not a whole number; write a whole number"},
       {"[limits]\nsmtp = 5\n", "8: smtp is a whole number, not a table; begin it with a line [smtp]"},
-      {"[storage]\nshards = 0\n", "8: shards in [storage] is 0; write a number from 1 to 64"},
+      {"[storage]\nreserve_bytes = 0\n",
+       "8: reserve_bytes in [storage] is 0; write a number from 1048576 to 1099511627776"},
   };
   for (const auto& [text, message] : rows) {
     INFO(text);
@@ -346,7 +343,7 @@ TEST_CASE("the summary tells who listens where") {
   REQUIRE(s);
   CHECK(config::describe(*s)
         == "hostname     mail.example.org\n"
-           "data         /c/data, 1 shard\n"
+           "data         /c/data\n"
            "tls          all names: /c/cert.pem\n"
            "smtp         127.0.0.1:2525          mail from other servers, STARTTLS offered\n"
            "imaps        [::]:993                mailboxes, TLS\n"

@@ -11,6 +11,7 @@ mailboxes are read over IMAP and judged:
   - a UID stands for one message for ever; UIDVALIDITY never changes; UIDNEXT is above every UID that was told
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import imaplib
@@ -84,7 +85,8 @@ class Ledger:
 def compose(token, body_octets, sender, to):
     """A message that carries its own token and the digest of its body. Its octets survive SMTP and APPEND as they are."""
     line = f".{token} lines that begin with a dot and lines that do not\r\n"
-    body = (line * (body_octets // len(line) + 1))[: max(body_octets, 2) - 2] + "\r\n"
+    cut = (line * (body_octets // len(line) + 1))[: max(body_octets, 2) - 2]
+    body = cut.rstrip("\r") + "\r\n"  # no bare CR where the cut went through a line end
     digest = hashlib.sha256(body.encode()).hexdigest()
     return harness.message(token, body, sender, to, f"X-Token: {token}\r\nX-Digest: {digest}\r\n").encode()
 
@@ -131,7 +133,8 @@ class Observer:
                 yield name, self._box(client, user, name)
             client.logout()
         finally:
-            client.shutdown()
+            with contextlib.suppress(OSError):  # logged out: closed already
+                client.shutdown()
 
     def _box(self, client, user, name):
         status, data = client.select(f'"{name}"', readonly=True)

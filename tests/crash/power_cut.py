@@ -7,6 +7,7 @@ are judged. Then all of it once more with nosync.c loaded too, which makes synci
 """
 
 import argparse
+import imaplib
 import pathlib
 import random
 import shutil
@@ -68,8 +69,10 @@ def judge_cut(folder, recorded, until, rng):
         again.stop()
         again.fsck()
         return problems
-    except (harness.Failure, OSError, EOFError) as failure:
-        return [str(failure)]
+    except (harness.Failure, OSError, EOFError, imaplib.IMAP4.error) as failure:
+        status = again.process.poll() if again.process else None
+        ended = f"the daemon ended by itself, status {status}: " if status is not None else ""
+        return [f"{ended}{type(failure).__name__}: {failure}"]
     finally:
         again.kill()
 

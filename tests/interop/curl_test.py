@@ -50,7 +50,9 @@ class CurlTest(unittest.TestCase):
         self.assertIn("text of", self.run_curl("bob", self.url("pop3s", "pop3s", number)))
 
     def test_appends_over_imap(self):
-        self.run_curl("alice", "--upload-file", "-", self.url("imaps", "imaps", "Drafts"), stdin=message("a draft"))
+        file = self.daemon.folder / "draft.eml"  # curl must know the size of what it appends
+        file.write_bytes(message("a draft").encode())
+        self.run_curl("alice", "--upload-file", str(file), self.url("imaps", "imaps", "Drafts"))
         self.assertIn("a draft", self.run_curl("alice", self.url("imaps", "imaps", "Drafts;MAILINDEX=1")))
 
     def test_lists_mailboxes(self):

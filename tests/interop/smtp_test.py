@@ -65,7 +65,7 @@ class SmtpTest(unittest.TestCase):
         head = octets[: -len(sent)]
         self.assertTrue(head.startswith(b"Return-Path: <someone@example.net>\r\n"), head)
         self.assertIn(b"Received: from client.example.net ", head)
-        self.assertIn(b"with ESMTP ", head)
+        self.assertRegex(head, rb"\swith ESMTP\s")
 
     def test_both_recipients_get_it(self):
         self.mx().sendmail("someone@example.net", [address("alice"), address("bob")], message("for both"))
@@ -87,7 +87,7 @@ class SmtpTest(unittest.TestCase):
         self.assertReply(client.rcpt("nobody@example.org"), 550, b"5.1.1")
         self.assertReply(client.rcpt("someone@elsewhere.example"), 550, b"5.7.1")
         self.assertReply(client.rcpt("postmaster@elsewhere.example"), 550, b"5.7.1")
-        self.assertReply(client.docmd("DATA"), 503)
+        self.assertReply(client.docmd("DATA"), 554, b"5.5.1")  # RFC 5321 3.3
 
     def test_a_refused_recipient_does_not_harm_the_other(self):
         refused = self.mx().sendmail("someone@example.net", [address("bob"), "nobody@example.org"], message("half refused"))
@@ -152,7 +152,7 @@ class SmtpTest(unittest.TestCase):
         client.ehlo()
         self.assertFalse(client.has_extn("starttls"))
         client.sendmail("someone@example.net", [address("bob")], message("over tls"))
-        self.assertIn(b"with ESMTPS ", self.stored("bob", "over tls")[0])
+        self.assertRegex(self.stored("bob", "over tls")[0], rb"\swith ESMTPS\s")
 
     def test_what_was_said_before_tls_is_forgotten(self):
         client = self.mx()
@@ -186,7 +186,7 @@ class SmtpTest(unittest.TestCase):
     def test_alice_writes_to_bob(self):
         client = self.submission()
         client.sendmail(address("alice"), [address("bob")], message("submitted"))
-        self.assertIn(b"with ESMTPSA ", self.stored("bob", "submitted")[0])
+        self.assertRegex(self.stored("bob", "submitted")[0], rb"\swith ESMTPSA\s")
 
     def test_remote_recipients_are_refused_while_there_is_no_way_out(self):
         client = self.submission()

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include <malloc.h>
@@ -13,6 +14,7 @@
 #include "actors/net/limiter.hpp"
 #include "actors/runtime/session.hpp"
 #include "actors/runtime/stats.hpp"
+#include "actors/runtime/supervisor.hpp"
 #include "tests/support/actors/blocking_client.hpp"
 #include "tests/support/catch2.hpp"
 #include "tests/support/tls/test_certificate.hpp"
@@ -105,9 +107,11 @@ public:
   }
 
   std::uint16_t listen(root_function root, std::shared_ptr<const tls::server_context> tls = nullptr,
-                       session_limits limits = {}, const std::string& address = "127.0.0.1") {
+                       session_limits limits = {}, const std::string& address = "127.0.0.1",
+                       supervisor_actor sessions = {}) {
     listener_settings settings;
     settings.kind = "test";
+    settings.sessions = std::move(sessions);
     settings.address = address;
     settings.limiter = limiter;
     settings.refusal = "421 too many\r\n";
@@ -215,6 +219,30 @@ TEST_CASE("many connections at once") {
   CHECK(live_connections(*d.limiter) == 300);
   clients.clear();
   CHECK(eventually([&] { return live_connections(*d.limiter) == 0; }));
+}
+
+TEST_CASE("a stop ends connections although their peers do not close") {
+  test_server d;
+  supervisor_settings supervising;
+  supervising.name = "sessions";
+  auto sessions = spawn_supervisor(d.system(), std::move(supervising));
+  const auto port = d.listen(echo, nullptr, {}, "127.0.0.1", sessions);
+  const auto ended_port = d.listen(greet_and_end, nullptr, {}, "127.0.0.1", sessions);
+  blocking_client client(port);
+  client.send("hello\n");
+  REQUIRE(client.receive_line() == "hello\n");
+  blocking_client told(ended_port);
+  REQUIRE(told.receive_line() == "last words\n");
+  REQUIRE(live_connections(*d.limiter) == 2);
+
+  caf::scoped_actor self(d.system());
+  std::optional<std::uint64_t> killed;
+  const stop_in_order order{20s};
+  self->request(sessions, caf::infinite, order).receive([&](std::uint64_t n) { killed = n; }, [](const caf::error&) {});
+  CHECK(killed == 0u);
+  CHECK(eventually([&] { return live_connections(*d.limiter) == 0; }));
+  CHECK(client.at_end());
+  CHECK(told.at_end());
 }
 
 TEST_CASE("a reader that takes nothing costs bounded memory and is given up") {
