@@ -240,9 +240,7 @@ void mail_daemon::state::plan_sessions() {
   spec.name = "sessions";
   spec.phase = phase_sessions;
   spec.restart = runtime::restart_policy::temporary; // the listeners hold its handle
-  spec.factory = [handle = sessions](caf::actor_system&, std::uint64_t) {
-    return caf::actor_cast<caf::actor>(handle);
-  };
+  spec.factory = [handle = sessions](caf::actor_system&, std::uint64_t) { return caf::actor_cast<caf::actor>(handle); };
   children.push_back(std::move(spec));
 
   net::connection_limits limits;
@@ -259,12 +257,12 @@ result<void> mail_daemon::state::bind(const config::listener& where) {
   listening.limiter = limiter;
   listening.sessions = sessions;
   listening.refusal = refusal_of(where.kind);
-  listening.make_session = [shared = services, where](caf::actor_system& system_, net::connection_actor connection,
-                                                      net::endpoint_info info) {
+  listening.make_session = [shared = services, where](caf::actor_system& system_, net::accepted_connection accepted) {
     runtime::session_settings session;
     session.kind = std::string(config::to_string(where.kind));
-    session.connection = std::move(connection);
-    session.info = std::move(info);
+    session.connection = std::move(accepted.connection);
+    session.info = std::move(accepted.info);
+    session.output = std::move(accepted.output);
     if (config::implicit_tls(where.kind))
       session.tls = shared->tls();
     session.alpn = alpn_of(where.kind);

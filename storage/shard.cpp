@@ -232,7 +232,8 @@ result<read_view> shard::read() const {
 }
 
 result<void> shard::admits(std::uint64_t body_bytes) const {
-  if (state_->room_for_bodies() < body_bytes)
+  auto room = state_->room_for_bodies();
+  if (room == 0 || room < body_bytes)
     return fail(errc::disk_full, fmt::format("the disk of {} has less than {} octets free above its reserve of {}",
                                              state_->paths.folder.string(), body_bytes, state_->options.reserve_bytes));
   try {

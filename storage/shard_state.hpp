@@ -75,7 +75,7 @@ struct shard::state {
   void forget_removed(transaction& txn);
   result<void> commit(transaction& txn);
   std::uint64_t room_for_bodies() const; ///< free disk space above the reserve
-  result<void> map_admits() const; ///< disk_full when the index has grown to its limit
+  result<void> map_admits() const;       ///< disk_full when the index has grown to its limit
 
   // Compaction (compaction.cpp).
   result<std::uint64_t> compact(std::uint64_t budget_bytes);

@@ -28,8 +28,7 @@ struct message_intake::spool {
 };
 
 message_intake::message_intake(const store::node_store& store, std::uint32_t shard, const intake_limits& limits)
-  : store_(&store), shard_(shard), limits_(&limits), parser_(limits.mime) {
-}
+    : store_(&store), shard_(shard), limits_(&limits), parser_(limits.mime) {}
 
 void message_intake::add(std::string_view octets) {
   parser_.feed(octets);

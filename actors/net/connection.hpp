@@ -3,8 +3,11 @@
 // run on the deterministic scheduler. On another node it will be the same two interfaces through CAF networking.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <caf/all.hpp>
@@ -21,12 +24,23 @@ struct endpoint_info {
   std::uint16_t local_port = 0;
 };
 
+/// A way past the connection for octets that nothing else is waiting before: from the session's own thread into the
+/// socket. Saves a reply the hop to the network thread. The rest, and all where there is none, goes as send_bytes.
+class direct_output {
+public:
+  virtual ~direct_output() = default;
+  /// How many of `octets` the kernel took, from the front; 0 while anything that was queued before still waits.
+  virtual std::size_t try_send(std::string_view octets) noexcept = 0;
+  /// So many octets follow as send_bytes: until they are written try_send() takes nothing.
+  virtual void queued(std::size_t octets) noexcept = 0;
+};
+
 // connection -> session
 struct received {
   bytes data; ///< never empty; moved, not copied
 };
 struct write_done {
-  std::uint64_t total_bytes = 0; ///< octets handed to the kernel since the connection began
+  std::uint64_t total_bytes = 0; ///< octets of send_bytes handed to the kernel since the connection began
 };
 struct peer_closed {
   std::string reason; ///< empty: an orderly end of file
@@ -65,5 +79,12 @@ namespace merpati::net {
 
 using connection_actor =
     caf::typed_actor<caf::reacts_to<send_bytes>, caf::reacts_to<consumed>, caf::reacts_to<close_connection>>;
+
+/// What a session is given of an accepted connection.
+struct accepted_connection {
+  connection_actor connection;
+  endpoint_info info;
+  std::shared_ptr<direct_output> output; ///< null: there is none
+};
 
 } // namespace merpati::net

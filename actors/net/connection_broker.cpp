@@ -13,6 +13,10 @@ namespace {
 // An idle connection keeps the small buffer; bulk transfer gets one that makes few system calls.
 constexpr std::size_t smallest_read = 2 * 1024;
 constexpr std::size_t largest_read = 64 * 1024;
+// What a conversation of commands and small messages settles on: a message of 4 KB is one read, and so many small reads
+// in a row, more than there are commands between two messages, mean that the talk is over.
+constexpr std::size_t conversation_read = 8 * 1024;
+constexpr unsigned small_reads_to_shrink = 8;
 
 /// How long a peer may take to fetch what was sent before the close. Postfix and Dovecot give up after comparable
 /// times.
@@ -58,9 +62,13 @@ void connection_broker::begin() {
   socket_ = settings_.scribe->hdl();
   add_scribe(std::move(settings_.scribe));
   settings_.scribe = nullptr;
+  output_ = std::make_shared<socket_output>(settings_.descriptor);
   try {
-    session_ = settings_.make_session(system(), caf::actor_cast<connection_actor>(caf::actor_cast<caf::actor>(this)),
-                                      settings_.info);
+    accepted_connection accepted;
+    accepted.connection = caf::actor_cast<connection_actor>(caf::actor_cast<caf::actor>(this));
+    accepted.info = settings_.info;
+    accepted.output = output_;
+    session_ = settings_.make_session(system(), std::move(accepted));
   } catch (const std::exception& e) {
     log::error("no session for the connection from {}: {}", settings_.info.remote_address, e.what());
   }
@@ -84,6 +92,8 @@ void connection_broker::begin() {
 }
 
 void connection_broker::on_exit() {
+  if (output_)
+    output_->close();
   session_ = nullptr;
   settings_ = {};
 }
@@ -112,9 +122,11 @@ void connection_broker::on_data(caf::io::new_data_msg& m) {
 void connection_broker::fit_read_buffer(std::size_t got) {
   auto wanted = read_size_;
   if (got == read_size_)
-    wanted = std::min(read_size_ * 2, largest_read);
+    wanted = std::clamp(read_size_ * 2, conversation_read, largest_read);
   else if (got < read_size_ / 4)
-    wanted = smallest_read;
+    wanted = ++small_reads_ < small_reads_to_shrink ? std::min(read_size_, conversation_read) : smallest_read;
+  if (got >= read_size_ / 4)
+    small_reads_ = 0;
   if (wanted == read_size_)
     return;
   read_size_ = wanted;
@@ -122,6 +134,7 @@ void connection_broker::fit_read_buffer(std::size_t got) {
 }
 
 void connection_broker::on_closed() {
+  output_->close(); // CAF closes the descriptor when this handler has returned
   if (!closing_)
     send(session_, peer_closed{});
   quit();
@@ -140,16 +153,10 @@ void connection_broker::on_consumed(const consumed& m) {
 void connection_broker::on_send(send_bytes& m) {
   if (closing_ || m.data.empty())
     return;
-  const bool idle = accepted_ == written_;
+  // Most output fits into the kernel's buffer: no need to arm the multiplexer for it.
+  const auto sent = accepted_ == written_ ? output_->send_queued({m.data.data(), m.data.size()}) : 0;
   accepted_ += m.data.size();
-  std::size_t sent = 0;
-  if (idle) {
-    // Most replies fit into the kernel's buffer: no need to arm the multiplexer for them. What is wrong with the
-    // socket, if anything is, shows when the rest goes the usual way.
-    const auto taken = ::send(settings_.descriptor, m.data.data(), m.data.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    sent = taken > 0 ? static_cast<std::size_t>(taken) : 0;
-    written_ += sent;
-  }
+  written_ += sent;
   if (sent == m.data.size()) {
     tell_progress();
     return;
@@ -164,6 +171,7 @@ void connection_broker::on_send(send_bytes& m) {
 
 void connection_broker::on_written(const caf::io::data_transferred_msg& m) {
   written_ += m.written;
+  output_->written(m.written);
   if (closing_)
     finish_when_sent();
   else
@@ -193,6 +201,7 @@ void connection_broker::on_stop() {
 void connection_broker::finish_when_sent() {
   if (!closing_) {
     closing_ = true;
+    output_->close();
     if (written_ < accepted_)
       delayed_send(this, linger_to_send, linger_over{});
   }

@@ -17,6 +17,7 @@
 #include "actors/net/connection.hpp"
 #include "actors/net/limiter.hpp"
 #include "actors/net/listener.hpp"
+#include "actors/net/socket_output.hpp"
 #include "actors/runtime/stats.hpp"
 
 namespace merpati::net {
@@ -59,6 +60,7 @@ private:
   connection_settings settings_;
   runtime::stats_handle stats_;
   caf::io::connection_handle socket_;
+  std::shared_ptr<socket_output> output_;
   caf::actor session_;
   std::uint64_t forwarded_ = 0;
   std::uint64_t consumed_ = 0;
@@ -66,6 +68,7 @@ private:
   std::uint64_t written_ = 0;  // of these, taken by the kernel
   std::uint64_t told_ = 0;     // of these, reported to the session
   std::size_t read_size_ = 0;
+  unsigned small_reads_ = 0; // in a row
   std::size_t discarded_ = 0;
   bool paused_ = false;
   bool closing_ = false;  // nothing more goes to or comes from the session

@@ -16,6 +16,7 @@
 #include <caf/io/network/doorman_impl.hpp>
 
 #include "actors/net/connection_broker.hpp"
+#include "actors/net/connection_scribe.hpp"
 #include "actors/net/limiter.hpp"
 #include "actors/runtime/stats.hpp"
 #include "base/log.hpp"
@@ -121,7 +122,8 @@ private:
     ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     connection_settings connection;
-    connection.scribe = loop_.new_scribe(accepted.release());
+    connection.scribe = caf::make_counted<connection_scribe>(loop_, fd);
+    (void)accepted.release();
     connection.descriptor = fd;
     connection.info = std::move(info);
     connection.admitted = std::move(admitted);

@@ -43,7 +43,7 @@ std::size_t live_connections(const connection_limiter& limiter) noexcept;
 
 /// Makes the session of an accepted connection: calls runtime::spawn_session and gives its handle. Called on the
 /// network thread: it must not block. A null handle or an exception refuses the connection.
-using session_factory = std::function<caf::actor(caf::actor_system&, connection_actor, endpoint_info)>;
+using session_factory = std::function<caf::actor(caf::actor_system&, accepted_connection)>;
 
 struct listener_settings {
   std::string kind;       ///< "imap", "smtp", ...

@@ -173,6 +173,7 @@ struct session_settings {
   std::string kind; ///< "imap", "smtp", ...; shown by the admin port, groups the statistics
   net::connection_actor connection;
   net::endpoint_info info;
+  std::shared_ptr<net::direct_output> output; ///< the connection's, where it has one
   /// With a context: TLS from the first octet (implicit TLS); the root starts when the handshake is over.
   std::shared_ptr<const tls::server_context> tls;
   std::string alpn; ///< for implicit TLS, as in tls::stream::server

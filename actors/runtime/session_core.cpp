@@ -77,6 +77,7 @@ void session_core::on_exit() {
   settings_.root = nullptr;
   tls_.reset();
   settings_.connection = nullptr;
+  settings_.output = nullptr;
 }
 
 void session_core::on_ended(std::exception_ptr failure) {
@@ -120,7 +121,7 @@ void session_core::decrypt(std::string_view ciphertext) {
 }
 
 void session_core::on_write_done(std::uint64_t total) {
-  acknowledged_ = std::max(acknowledged_, std::min(total, sent_));
+  acknowledged_ = std::max(acknowledged_, std::min(direct_ + total, sent_));
   progress_ = clock().now();
   after_event();
 }
@@ -212,6 +213,15 @@ void session_core::send_wire(net::bytes data) {
   if (sent_ == acknowledged_)
     progress_ = clock().now();
   sent_ += data.size();
+  if (auto* output = settings_.output.get()) {
+    const auto taken = output->try_send({data.data(), data.size()});
+    direct_ += taken;
+    acknowledged_ += taken;
+    if (taken == data.size())
+      return;
+    data.erase(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(taken));
+    output->queued(data.size());
+  }
   send(settings_.connection, net::send_bytes{std::move(data)});
 }
 

@@ -88,6 +88,7 @@ private:
   std::uint64_t consumed_ = 0;                  // of these, used up
   std::uint64_t reported_ = 0;                  // of these, told to the connection
   std::uint64_t sent_ = 0;                      // octets to the connection
+  std::uint64_t direct_ = 0;                    // of these, by the direct way
   std::uint64_t acknowledged_ = 0;              // of these, taken by the kernel
   coroutine_host::time_point progress_;         // when output last moved, or began to wait
   std::string reason_;

@@ -6,9 +6,9 @@
 namespace merpati::session {
 
 body_stream::body_stream(const store::node_store& store, storage::body_reader reader)
-  : store_(&store), reader_(std::make_shared<storage::body_reader>(std::move(reader))),
-    piece_(std::make_shared<std::vector<char>>()) {
-}
+    : store_(&store),
+      reader_(std::make_shared<storage::body_reader>(std::move(reader))),
+      piece_(std::make_shared<std::vector<char>>()) {}
 
 result<body_stream> body_stream::open(const store::node_store& store, std::uint32_t shard, body_id id) {
   auto view = store.read(shard);

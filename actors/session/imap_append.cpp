@@ -21,9 +21,8 @@ runtime::task<void> imap_service::begin_append(imap::commands::append command) {
   target.mailbox = row->id;
   target.flags = command.flags.system;
   target.keywords = std::move(command.flags.keywords);
-  append_.emplace(append_state{
-      std::move(target), command.internal_date,
-      mail::message_intake(*services_->store, user_.shard, services_->intake)});
+  append_.emplace(append_state{std::move(target), command.internal_date,
+                               mail::message_intake(*services_->store, user_.shard, services_->intake)});
   engine_.accept_append();
 }
 

@@ -41,9 +41,8 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::fetch command) {
   if (!ids)
     co_return imap::bad(ids.error().what);
   if (command.changed_since) // RFC 7162 3.1.4.1
-    std::erase_if(*ids, [&](uid id) {
-      return open_->view->at(*open_->view->find(id)).changed.value <= *command.changed_since;
-    });
+    std::erase_if(
+        *ids, [&](uid id) { return open_->view->at(*open_->view->find(id)).changed.value <= *command.changed_since; });
   imap::fetch_plan plan(std::move(command.items), command.uid, open_->read_only);
   auto seen_now = co_await set_seen(plan, *ids);
   if (!seen_now)

@@ -35,10 +35,8 @@ std::pair<std::uint8_t, std::uint64_t> expected_flags(const imap::commands::stor
   using mode = imap::commands::store::mode;
   auto system = command.flags.system;
   switch (command.how) {
-  case mode::add:
-    return {static_cast<std::uint8_t>(before.flags | system), before.keywords | keywords};
-  case mode::remove:
-    return {static_cast<std::uint8_t>(before.flags & ~system), before.keywords & ~keywords};
+  case mode::add: return {static_cast<std::uint8_t>(before.flags | system), before.keywords | keywords};
+  case mode::remove: return {static_cast<std::uint8_t>(before.flags & ~system), before.keywords & ~keywords};
   case mode::replace: break;
   }
   return {system, keywords};

@@ -12,8 +12,7 @@
 namespace merpati::session {
 
 imap_service::imap_service(runtime::session_io& io, services_ptr services, door entrance)
-  : io_(io), services_(std::move(services)), engine_(engine_options(entrance)) {
-}
+    : io_(io), services_(std::move(services)), engine_(engine_options(entrance)) {}
 
 imap_service::~imap_service() {
   leave_mailbox();

@@ -28,7 +28,7 @@ pop3::failure failure_for(errc code) {
 class pop3_session {
 public:
   pop3_session(runtime::session_io& io, services_ptr services, door entrance)
-    : io_(io), services_(std::move(services)), engine_(engine_options(entrance)) {}
+      : io_(io), services_(std::move(services)), engine_(engine_options(entrance)) {}
 
   task<void> run();
 

@@ -20,7 +20,7 @@ using runtime::task;
 class smtp_session {
 public:
   smtp_session(runtime::session_io& io, services_ptr services, door entrance, smtp::server_kind kind)
-    : io_(io), services_(std::move(services)), engine_(engine_options(entrance, kind)) {}
+      : io_(io), services_(std::move(services)), engine_(engine_options(entrance, kind)) {}
 
   task<void> run();
 

@@ -75,18 +75,18 @@ constexpr capability_row capabilities[] = {
     {"ID", always},
     {"IDLE", always},
     {"NAMESPACE", always},
-    {"UNSELECT", always},
+    {"UNSELECT", always}, // RFC 3691
     {"UIDPLUS", always},
     {"MOVE", always},
     {"ESEARCH", always},
     {"SEARCHRES", [](const situation& s) { return s.options.offer_searchres; }},
     {"WITHIN", always},
-    {"CHILDREN", always},
+    {"CHILDREN", always}, // RFC 3348
     {"LIST-EXTENDED", always},
     {"LIST-STATUS", always},
     {"SPECIAL-USE", always},
     {"CREATE-SPECIAL-USE", always},
-    {"STATUS=SIZE", always},
+    {"STATUS=SIZE", always}, // RFC 8438
     {"CONDSTORE", [](const situation& s) { return s.options.offer_condstore; }},
     {"OBJECTID", [](const situation& s) { return s.options.offer_objectid; }},
     {"SAVEDATE", [](const situation& s) { return s.options.offer_savedate; }},

@@ -97,6 +97,7 @@ public:
   test_server() {
     config_.load<caf::io::middleman>();
     config_.set("scheduler.max-threads", 2);
+    config_.set("middleman.max-consecutive-reads", std::size_t{1}); // as the daemon has it
     system_ = std::make_unique<caf::actor_system>(config_);
   }
   ~test_server() {
@@ -115,12 +116,12 @@ public:
     settings.address = address;
     settings.limiter = limiter;
     settings.refusal = "421 too many\r\n";
-    settings.make_session = [root, tls, limits](caf::actor_system& sys, connection_actor connection,
-                                                endpoint_info info) {
+    settings.make_session = [root, tls, limits](caf::actor_system& sys, accepted_connection accepted) {
       session_settings session;
       session.kind = "test";
-      session.connection = std::move(connection);
-      session.info = std::move(info);
+      session.connection = std::move(accepted.connection);
+      session.info = std::move(accepted.info);
+      session.output = std::move(accepted.output);
       session.tls = tls;
       session.limits = limits;
       session.root = root;
@@ -219,6 +220,20 @@ TEST_CASE("many connections at once") {
   CHECK(live_connections(*d.limiter) == 300);
   clients.clear();
   CHECK(eventually([&] { return live_connections(*d.limiter) == 0; }));
+}
+
+TEST_CASE("reading that was paused goes on whenever the session has caught up") {
+  test_server d;
+  shared s;
+  s.may_read = true;
+  const auto port = d.listen([&s](session_io& io) { return late_reader(io, s); });
+  blocking_client client(port);
+  const std::string part(1024 * 1024, 'x');
+  constexpr std::size_t parts = 100; // pauses by the hundred
+  for (std::size_t i = 0; i < parts; ++i)
+    REQUIRE(client.send(part) == part.size());
+  client.send("\n");
+  CHECK(client.receive_line() == std::to_string(parts * part.size() + 1) + "\n");
 }
 
 TEST_CASE("a stop ends connections although their peers do not close") {
