@@ -82,13 +82,15 @@ public:
 private:
   result<void> begin_segment();
   result<void> reserve(std::uint64_t end);
+  result<void> fill_with_zeros(std::uint64_t end);
 
   std::filesystem::path folder_;
   std::uint64_t segment_bytes_;
   io::file file_;
   std::uint32_t number_ = 0;
   std::uint64_t end_ = 0;
-  std::uint64_t allocated_ = 0;
+  std::uint64_t allocated_ = 0; ///< space is reserved up to here
+  std::uint64_t zeroed_ = 0;    ///< and holds written zeros up to here
   std::uint32_t committed_number_ = 0;
   std::uint64_t committed_end_ = 0;
 };
