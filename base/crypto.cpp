@@ -70,8 +70,7 @@ running_checksum::running_checksum() : state_(new state) {
 running_checksum::~running_checksum() {
   delete state_;
 }
-running_checksum::running_checksum(running_checksum&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {
-}
+running_checksum::running_checksum(running_checksum&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
 running_checksum& running_checksum::operator=(running_checksum&& other) noexcept {
   std::swap(state_, other.state_);
   return *this;
@@ -115,7 +114,8 @@ result<std::string> base64_decode(std::string_view text) {
   auto alphabet = [](char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
   };
-  if (text.size() % 4 != 0 || padding > 2 || !std::all_of(text.begin(), text.end() - static_cast<long>(padding), alphabet))
+  if (text.size() % 4 != 0 || padding > 2
+      || !std::all_of(text.begin(), text.end() - static_cast<long>(padding), alphabet))
     return fail(errc::invalid, "malformed base64");
   std::string out(text.size() / 4 * 3, '\0');
   if (EVP_DecodeBlock(reinterpret_cast<unsigned char*>(out.data()), octets(text), static_cast<int>(text.size())) < 0)

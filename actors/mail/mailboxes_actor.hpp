@@ -43,8 +43,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::mail::lock_reply)
 
 namespace merpati::mail {
 
-using mailboxes_actor =
-    caf::typed_actor<caf::replies_to<find_mailbox>::with<found_mailbox>, caf::replies_to<lock_maildrop>::with<lock_reply>>;
+using mailboxes_actor = caf::typed_actor<caf::replies_to<find_mailbox>::with<found_mailbox>,
+                                         caf::replies_to<lock_maildrop>::with<lock_reply>>;
 
 mailboxes_actor spawn_mailboxes(caf::actor_system& system, std::shared_ptr<const store::node_store> store);
 

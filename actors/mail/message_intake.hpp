@@ -34,9 +34,7 @@ public:
 
   /// The next octets. Follow it with flush() when wants_flush().
   void add(std::string_view octets);
-  bool wants_flush() const noexcept {
-    return buffer_.size() > (spool_ ? spool_piece_bytes : limits_->in_memory_bytes);
-  }
+  bool wants_flush() const noexcept { return buffer_.size() > (spool_ ? spool_piece_bytes : limits_->in_memory_bytes); }
   /// Waits until what is held has gone to the spool file. errc::disk_full, errc::unavailable.
   runtime::task<result<void>> flush(runtime::session_io& io);
 

@@ -1,5 +1,6 @@
 // Carries out the commands of one IMAP client. The engine parses and keeps the state machine; this is where commands
-// meet mailboxes and store. Members that serve one verb are in a file of their own: imap_fetch.cpp, imap_search.cpp, ...
+// meet mailboxes and store. Members that serve one verb are in a file of their own: imap_fetch.cpp, imap_search.cpp,
+// ...
 #pragma once
 
 #include <optional>

@@ -38,8 +38,7 @@ io_actor spawn_io(caf::actor_system& system, bool detached);
 class io_pool {
 public:
   io_pool() = default;
-  explicit io_pool(std::vector<io_actor> workers)
-    : shared_(std::make_shared<shared>(std::move(workers))) {}
+  explicit io_pool(std::vector<io_actor> workers) : shared_(std::make_shared<shared>(std::move(workers))) {}
 
   const io_actor& next() const {
     return shared_->workers[shared_->turn.fetch_add(1, std::memory_order_relaxed) % shared_->workers.size()];

@@ -136,7 +136,8 @@ writer_impl::behavior_type run_writer(writer_impl::stateful_pointer<writer_state
 } // namespace
 
 writer_actor spawn_writer(caf::actor_system& system, std::shared_ptr<storage::shard> shard, bool detached) {
-  return detached ? system.spawn<caf::detached>(run_writer, std::move(shard)) : system.spawn(run_writer, std::move(shard));
+  return detached ? system.spawn<caf::detached>(run_writer, std::move(shard))
+                  : system.spawn(run_writer, std::move(shard));
 }
 
 } // namespace merpati::store

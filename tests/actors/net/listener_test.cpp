@@ -415,6 +415,9 @@ TEST_CASE("errors of listening name the address") {
   CHECK(attempt("127.0.0.1", port) == errc::in_use);
   CHECK(attempt("localhost", 0) == errc::invalid);
   CHECK(attempt("192.0.2.99", 0) == errc::invalid);
+  blocking_client client(port); // CAF forgets a socket for good when it stops before its loop has seen the socket
+  client.send("x\n");
+  CHECK(client.receive_line() == "x\n");
 }
 
 TEST_CASE("IPv6") {

@@ -2,9 +2,9 @@
 #include "tests/actors/session/small_site.hpp"
 
 using namespace merpati;
+using test::contains;
 using test::cutting;
 using test::small_site;
-using test::contains;
 
 namespace {
 const std::string message = "From: Outside <outside@example.net>\r\n"
@@ -127,8 +127,10 @@ TEST_CASE("APPEND, COPY, MOVE and SEARCH work on what is stored") {
   CHECK_THAT(client->take(), contains("+ "));
   client->send(message + "\r\n");
   CHECK_THAT(client->take(), contains("1 OK [APPENDUID ") && contains(" 1]"));
-  client->send("2 SELECT Drafts\r\n3 SEARCH SUBJECT light\r\n4 SEARCH TEXT \"BEGINS WITH A DOT\"\r\n5 SEARCH BODY nothing\r\n");
-  CHECK_THAT(client->take(), contains("* SEARCH 1\r\n3 OK") && contains("* SEARCH 1\r\n4 OK") && contains("* SEARCH\r\n5 OK"));
+  client->send(
+      "2 SELECT Drafts\r\n3 SEARCH SUBJECT light\r\n4 SEARCH TEXT \"BEGINS WITH A DOT\"\r\n5 SEARCH BODY nothing\r\n");
+  CHECK_THAT(client->take(),
+             contains("* SEARCH 1\r\n3 OK") && contains("* SEARCH 1\r\n4 OK") && contains("* SEARCH\r\n5 OK"));
   client->send("6 COPY 1 Archive\r\n7 MOVE 1 Trash\r\n8 FETCH 1 FLAGS\r\n");
   CHECK_THAT(client->take(), contains("6 OK [COPYUID ") && contains("* OK [COPYUID ") && contains("* 1 EXPUNGE\r\n7 OK")
                                  && contains("8 BAD"));
