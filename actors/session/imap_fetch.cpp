@@ -156,23 +156,10 @@ runtime::task<result<void>> imap_service::fetch_bodies(const imap::fetch_plan& p
 runtime::task<result<void>> imap_service::fetch_one(const imap::fetch_plan& plan, std::uint32_t sequence,
                                                     bool seen_now) {
   auto item = open_->view->at(sequence);
-  std::optional<std::string> stored;
-  std::optional<body_stream> body;
-  {
-    auto index = services_->store->read(user_.shard);
-    if (!index)
-      co_return tl::make_unexpected(index.error());
-    if (auto octets = index->summary(item.body))
-      stored.emplace(*octets);
-    auto opened = body_stream::open(*services_->store, user_.shard, *index, item.body);
-    if (!opened)
-      co_return tl::make_unexpected(opened.error());
-    body = std::move(*opened);
-  }
-  auto octets = co_await summary_of(*body, std::move(stored));
-  if (!octets)
-    co_return tl::make_unexpected(octets.error());
-  auto summary = mime::summary_view::open(*octets);
+  auto message = co_await open_message(item.body);
+  if (!message)
+    co_return tl::make_unexpected(message.error());
+  auto summary = mime::summary_view::open(message->summary);
   if (!summary)
     co_return tl::make_unexpected(summary.error());
   std::vector<imap::fetch_piece> pieces;
@@ -180,7 +167,7 @@ runtime::task<result<void>> imap_service::fetch_one(const imap::fetch_plan& plan
   if (!rendered)
     co_return rendered;
   for (const auto& piece : pieces) {
-    auto sent = co_await send_piece(piece, *body);
+    auto sent = co_await send_piece(piece, message->body);
     if (sent)
       continue;
     // A literal was promised and can't be completed: nothing that follows would be understood.
@@ -191,18 +178,32 @@ runtime::task<result<void>> imap_service::fetch_one(const imap::fetch_plan& plan
   co_return result<void>();
 }
 
-runtime::task<result<std::string>> imap_service::summary_of(body_stream& body, std::optional<std::string> stored) {
-  if (stored && mime::summary_view::open(*stored))
-    co_return std::move(*stored);
-  mime::parser parser;
-  for (std::uint64_t offset = 0; offset < body.size_bytes();) {
-    auto piece = co_await body.read(io_, offset, body_stream::piece_bytes);
-    if (!piece)
-      co_return tl::make_unexpected(piece.error());
-    parser.feed(*piece);
-    offset += piece->size();
+runtime::task<result<imap_service::stored_message>> imap_service::open_message(body_id id) {
+  std::string summary;
+  std::optional<body_stream> body;
+  {
+    auto index = services_->store->read(user_.shard);
+    if (!index)
+      co_return tl::make_unexpected(index.error());
+    summary = index->summary(id).value_or(std::string_view());
+    auto opened = body_stream::open(*services_->store, user_.shard, *index, id);
+    if (!opened)
+      co_return tl::make_unexpected(opened.error());
+    body = std::move(*opened);
   }
-  co_return mime::summarise(parser.finish());
+  if (!mime::summary_view::open(summary)) {
+    mime::parser parser(services_->intake.mime);
+    for (std::uint64_t offset = 0; offset < body->size_bytes();) {
+      auto piece = co_await body->read(io_, offset, body_stream::piece_bytes);
+      if (!piece)
+        co_return tl::make_unexpected(piece.error());
+      parser.feed(*piece);
+      offset += piece->size();
+    }
+    summary = mime::summarise(parser.finish(), services_->intake.mime);
+  }
+  stored_message message{std::move(*body), std::move(summary)};
+  co_return std::move(message);
 }
 
 runtime::task<result<std::string>> imap_service::read_octets(body_stream& body, std::uint64_t offset,

@@ -66,31 +66,18 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::search command) {
 
 runtime::task<result<bool>> imap_service::search_octets(const imap::search_program& program, std::uint32_t sequence,
                                                         imap::message_item item) {
-  std::optional<std::string> stored;
-  std::optional<body_stream> body;
-  {
-    auto index = services_->store->read(user_.shard);
-    if (!index)
-      co_return tl::make_unexpected(index.error());
-    if (auto octets = index->summary(item.body))
-      stored.emplace(*octets);
-    auto opened = body_stream::open(*services_->store, user_.shard, *index, item.body);
-    if (!opened)
-      co_return tl::make_unexpected(opened.error());
-    body = std::move(*opened);
-  }
-  auto octets = co_await summary_of(*body, std::move(stored));
-  if (!octets)
-    co_return tl::make_unexpected(octets.error());
-  auto summary = mime::summary_view::open(*octets);
+  auto message = co_await open_message(item.body);
+  if (!message)
+    co_return tl::make_unexpected(message.error());
+  auto summary = mime::summary_view::open(message->summary);
   if (!summary)
     co_return tl::make_unexpected(summary.error());
   auto verdict = program.evaluate(sequence, item, &*summary);
   if (verdict != imap::search_verdict::needs_body)
     co_return verdict == imap::search_verdict::yes;
   imap::body_search search(program, sequence, item, *summary);
-  for (std::uint64_t offset = 0; offset < body->size_bytes();) {
-    auto piece = co_await body->read(io_, offset, body_stream::piece_bytes);
+  for (std::uint64_t offset = 0; offset < message->body.size_bytes();) {
+    auto piece = co_await message->body.read(io_, offset, body_stream::piece_bytes);
     if (!piece)
       co_return tl::make_unexpected(piece.error());
     if (piece->empty() || !search.feed(*piece))

@@ -1,11 +1,11 @@
 #include "actors/session/imap_service.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <stdexcept>
 #include <type_traits>
 #include <utility>
 
+#include "actors/session/common_steps.hpp"
 #include "actors/session/imap_session.hpp"
 #include "base/log.hpp"
 
@@ -54,7 +54,7 @@ runtime::task<void> imap_service::run() {
         co_return;
       engine_.finish(answer);
     } else if (auto* login = std::get_if<imap::steps::log_in>(&step)) {
-      co_await log_in(std::move(*login));
+      co_await check_password(std::move(*login));
     } else if (auto* append = std::get_if<imap::steps::append_begin>(&step)) {
       co_await begin_append(std::move(append->what));
     } else if (auto* data = std::get_if<imap::steps::append_data>(&step)) {
@@ -65,9 +65,10 @@ runtime::task<void> imap_service::run() {
     } else if (std::holds_alternative<imap::steps::append_cancelled>(step)) {
       append_.reset();
     } else if (std::holds_alternative<imap::steps::start_tls>(step)) {
-      auto established = co_await start_tls();
+      auto established = co_await start_tls(io_, *services_, engine_.take_output(), "imap");
       if (!established)
         co_return;
+      engine_.tls_started();
     } else if (std::holds_alternative<imap::steps::idle_begin>(step)) {
       co_await refresh();
       report_changes(true);
@@ -122,35 +123,14 @@ void imap_service::take_notice(const runtime::notice& notice) {
     report_changes(true);
 }
 
-runtime::task<bool> imap_service::start_tls() {
-  io_.write_soon(engine_.take_output());
-  auto established = co_await io_.start_tls(services_->tls(), "imap");
-  if (!established) {
-    log::info("imap: TLS handshake with {} failed: {}", io_.info().remote_address, established.error().what);
-    co_return false;
-  }
-  engine_.tls_started();
-  co_return true;
-}
-
-runtime::task<void> imap_service::log_in(imap::steps::log_in login) {
-  if (!login.authorization.empty() && login.authorization != login.user) {
-    engine_.login_failed(error{errc::not_permitted, "nobody may act for another"});
-    co_return;
-  }
-  auth::credentials credentials;
-  credentials.login = std::move(login.user);
-  credentials.password = std::move(login.password);
-  credentials.client_address = io_.info().remote_address;
-  auto verdict = co_await io_.ask<auth::login_verdict>(services_->authenticator(), std::move(credentials));
-  if (!verdict) {
-    engine_.login_failed(verdict.error());
-  } else if (!verdict->who) {
-    engine_.login_failed(verdict->who.error());
-  } else {
-    user_ = std::move(*verdict->who);
-    io_.set_label(user_.name);
+runtime::task<void> imap_service::check_password(imap::steps::log_in login) {
+  auto who = co_await log_in(io_, *services_, std::move(login.authorization), std::move(login.user),
+                             std::move(login.password));
+  if (who) {
+    user_ = std::move(*who);
     engine_.login_succeeded();
+  } else {
+    engine_.login_failed(who.error());
   }
 }
 
@@ -237,16 +217,7 @@ runtime::task<void> imap_service::breathe() {
 
 runtime::task<void> run_imap_session(runtime::session_io& io, services_ptr services, door entrance) {
   imap_service service(io, std::move(services), entrance);
-  std::exception_ptr failure;
-  try {
-    co_await service.run();
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (!failure)
-    co_return;
-  io.write_soon("* BYE [SERVERBUG] The server failed, connect again\r\n");
-  std::rethrow_exception(failure);
+  co_await run_guarded(io, service, "* BYE [SERVERBUG] The server failed, connect again\r\n");
 }
 
 } // namespace merpati::session

@@ -39,11 +39,15 @@ private:
     imap::snapshot_ptr now;  ///< the latest that we know
   };
 
+  struct stored_message {
+    body_stream body;
+    std::string summary; ///< opens as mime::summary_view
+  };
+
   // the loop
   imap::engine_options engine_options(door entrance) const;
   task<bool> read_more();
-  task<bool> start_tls();
-  task<void> log_in(imap::steps::log_in login);
+  task<void> check_password(imap::steps::log_in login);
   task<imap::reply> carry_out(imap::command_body body);
   void take_notice(const runtime::notice& notice);
   /// Sends what the engine's output holds. False: the connection is gone.
@@ -93,8 +97,8 @@ private:
   task<result<void>> fetch_one(const imap::fetch_plan& plan, std::uint32_t sequence, bool seen_now);
   task<result<void>> send_piece(const imap::fetch_piece& piece, body_stream& body);
   task<result<std::string>> read_octets(body_stream& body, std::uint64_t offset, std::uint64_t length);
-  /// The stored summary of a message; made anew from its octets where it is lost or damaged.
-  task<result<std::string>> summary_of(body_stream& body, std::optional<std::string> stored);
+  /// A message's octets and its summary, which is made anew from them where it is lost or damaged.
+  task<result<stored_message>> open_message(body_id id);
   task<result<bool>> search_octets(const imap::search_program& program, std::uint32_t sequence,
                                    imap::message_item item);
   /// Gives other actors of this thread a turn in the middle of long work.
@@ -110,7 +114,6 @@ private:
   imap::server_engine engine_;
   auth::identity user_;
   std::optional<open_mailbox> open_;
-  bool mailbox_deleted_ = false;
 
   struct append_state {
     storage::target target;

@@ -1,10 +1,10 @@
 #include "actors/session/pop3_session.hpp"
 
-#include <exception>
 #include <utility>
 #include <vector>
 
 #include "actors/session/body_stream.hpp"
+#include "actors/session/common_steps.hpp"
 #include "base/log.hpp"
 #include "protocols/pop3/server_engine.hpp"
 
@@ -16,7 +16,8 @@ using runtime::task;
 
 pop3::failure failure_for(errc code) {
   switch (code) {
-  case errc::auth_failed: return pop3::failure::bad_credentials;
+  case errc::auth_failed:
+  case errc::not_permitted: return pop3::failure::bad_credentials;
   case errc::in_use: return pop3::failure::in_use;
   case errc::internal:
   case errc::corrupted:
@@ -42,8 +43,7 @@ private:
 
   task<bool> send_output();
   task<bool> read_more();
-  task<bool> start_tls();
-  task<void> log_in(pop3::login login);
+  task<void> open_maildrop(pop3::login login);
   task<result<void>> lock_maildrop();
   result<std::vector<pop3::maildrop_entry>> list_maildrop();
   task<bool> send_message(pop3::retrieve wanted);
@@ -77,11 +77,12 @@ task<void> pop3_session::run() {
       if (!go_on)
         co_return;
     } else if (std::holds_alternative<pop3::start_tls>(step)) {
-      auto established = co_await start_tls();
+      auto established = co_await start_tls(io_, *services_, engine_.take_output(), "pop3");
       if (!established)
         co_return;
+      engine_.tls_started();
     } else if (auto* login = std::get_if<pop3::login>(&step)) {
-      co_await log_in(std::move(*login));
+      co_await open_maildrop(std::move(*login));
     } else if (auto* wanted = std::get_if<pop3::retrieve>(&step)) {
       auto go_on = co_await send_message(*wanted);
       if (!go_on)
@@ -121,33 +122,14 @@ task<bool> pop3_session::read_more() {
   co_return true;
 }
 
-task<bool> pop3_session::start_tls() {
-  io_.write_soon(engine_.take_output());
-  auto established = co_await io_.start_tls(services_->tls(), "pop3");
-  if (!established) {
-    log::info("pop3: TLS handshake with {} failed: {}", io_.info().remote_address, established.error().what);
-    co_return false;
-  }
-  engine_.tls_started();
-  co_return true;
-}
-
-task<void> pop3_session::log_in(pop3::login login) {
-  if (!login.authzid.empty() && login.authzid != login.user) {
-    engine_.login_refused(pop3::failure::bad_credentials);
+task<void> pop3_session::open_maildrop(pop3::login login) {
+  auto who =
+      co_await log_in(io_, *services_, std::move(login.authzid), std::move(login.user), std::move(login.password));
+  if (!who) {
+    engine_.login_refused(failure_for(who.error().code));
     co_return;
   }
-  auth::credentials credentials;
-  credentials.login = std::move(login.user);
-  credentials.password = std::move(login.password);
-  credentials.client_address = io_.info().remote_address;
-  auto verdict = co_await io_.ask<auth::login_verdict>(services_->authenticator(), std::move(credentials));
-  if (!verdict || !verdict->who) {
-    engine_.login_refused(failure_for(verdict ? verdict->who.error().code : verdict.error().code));
-    co_return;
-  }
-  owner_ = std::move(*verdict->who);
-  io_.set_label(owner_.name);
+  owner_ = std::move(*who);
   auto locked = co_await lock_maildrop();
   if (!locked) {
     engine_.login_refused(failure_for(locked.error().code));
@@ -236,16 +218,7 @@ task<void> pop3_session::remove_messages(std::vector<std::size_t> deleted) {
 
 runtime::task<void> run_pop3_session(runtime::session_io& io, services_ptr services, door entrance) {
   pop3_session session(io, std::move(services), entrance);
-  std::exception_ptr failure;
-  try {
-    co_await session.run();
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (!failure)
-    co_return;
-  io.write_soon("-ERR [SYS/PERM] the server failed, connect again\r\n");
-  std::rethrow_exception(failure);
+  co_await run_guarded(io, session, "-ERR [SYS/PERM] the server failed, connect again\r\n");
 }
 
 } // namespace merpati::session

@@ -1,12 +1,12 @@
 #include "actors/session/smtp_session.hpp"
 
 #include <algorithm>
-#include <exception>
 #include <optional>
 #include <utility>
 
 #include "actors/mail/message_intake.hpp"
 #include "actors/mail/router.hpp"
+#include "actors/session/common_steps.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "protocols/smtp/trace_writer.hpp"
@@ -28,7 +28,6 @@ private:
   smtp::server_options engine_options(door entrance, smtp::server_kind kind) const;
 
   task<bool> read_more();
-  task<bool> start_tls();
   task<void> check_password(smtp::authenticate login);
   void begin_transaction(const smtp::mail_from& sender);
   void check_recipient(const smtp::mailbox& recipient);
@@ -42,7 +41,6 @@ private:
   runtime::session_io& io_;
   services_ptr services_;
   smtp::server_engine engine_;
-  std::string login_;                          // canonical address after AUTH
   std::vector<mail::local_delivery> accepted_; // recipients of this transaction, each account once
   std::uint64_t declared_bytes_ = 0;
   std::string message_id_; // our name for the message that arrives now
@@ -74,9 +72,10 @@ task<void> smtp_session::run() {
       if (!go_on)
         co_return;
     } else if (std::holds_alternative<smtp::start_tls>(step)) {
-      auto established = co_await start_tls();
+      auto established = co_await start_tls(io_, *services_, engine_.take_output(), {});
       if (!established)
         co_return;
+      engine_.tls_started();
     } else if (auto* login = std::get_if<smtp::authenticate>(&step)) {
       co_await check_password(std::move(*login));
     } else if (auto* sender = std::get_if<smtp::mail_from>(&step)) {
@@ -121,36 +120,15 @@ task<bool> smtp_session::read_more() {
   co_return true;
 }
 
-task<bool> smtp_session::start_tls() {
-  io_.write_soon(engine_.take_output());
-  auto established = co_await io_.start_tls(services_->tls());
-  if (!established) {
-    log::info("smtp: TLS handshake with {} failed: {}", io_.info().remote_address, established.error().what);
-    co_return false;
-  }
-  engine_.tls_started();
-  co_return true;
-}
-
 task<void> smtp_session::check_password(smtp::authenticate login) {
-  if (!login.authzid.empty() && login.authzid != login.authcid) {
-    engine_.authenticated(smtp::auth_outcome::failure); // RFC 4616 2: nobody may act for another here
-    co_return;
-  }
-  auth::credentials credentials;
-  credentials.login = std::move(login.authcid);
-  credentials.password = std::move(login.password);
-  credentials.client_address = io_.info().remote_address;
-  auto verdict = co_await io_.ask<auth::login_verdict>(services_->authenticator(), std::move(credentials));
-  if (verdict && verdict->who) {
-    login_ = verdict->who->name;
-    io_.set_label(login_);
+  auto who =
+      co_await log_in(io_, *services_, std::move(login.authzid), std::move(login.authcid), std::move(login.password));
+  if (who)
     engine_.authenticated(smtp::auth_outcome::success);
-  } else if (verdict && verdict->who.error().code == errc::auth_failed) {
+  else if (who.error().code == errc::auth_failed || who.error().code == errc::not_permitted)
     engine_.authenticated(smtp::auth_outcome::failure);
-  } else {
+  else
     engine_.authenticated(smtp::auth_outcome::temporary);
-  }
 }
 
 void smtp_session::begin_transaction(const smtp::mail_from& sender) {
@@ -292,16 +270,7 @@ void smtp_session::forget_message() {
 runtime::task<void> run_smtp_session(runtime::session_io& io, services_ptr services, door entrance,
                                      smtp::server_kind kind) {
   smtp_session session(io, std::move(services), entrance, kind);
-  std::exception_ptr failure;
-  try {
-    co_await session.run();
-  } catch (...) {
-    failure = std::current_exception();
-  }
-  if (!failure)
-    co_return;
-  io.write_soon("451 4.3.0 The server failed, try again later\r\n");
-  std::rethrow_exception(failure);
+  co_await run_guarded(io, session, "451 4.3.0 The server failed, try again later\r\n");
 }
 
 } // namespace merpati::session

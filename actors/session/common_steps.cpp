@@ -1,0 +1,34 @@
+#include "actors/session/common_steps.hpp"
+
+#include <utility>
+
+#include "base/log.hpp"
+
+namespace merpati::session {
+
+runtime::task<result<auth::identity>> log_in(runtime::session_io& io, const services& services, std::string authzid,
+                                             std::string login, std::string password) {
+  if (!authzid.empty() && authzid != login) // RFC 4616 2
+    co_return fail(errc::not_permitted, "nobody may act for another");
+  auth::credentials credentials;
+  credentials.login = std::move(login);
+  credentials.password = std::move(password);
+  credentials.client_address = io.info().remote_address;
+  auto verdict = co_await io.ask<auth::login_verdict>(services.authenticator(), std::move(credentials));
+  if (!verdict)
+    co_return tl::make_unexpected(verdict.error());
+  if (verdict->who)
+    io.set_label(verdict->who->name);
+  co_return std::move(verdict->who);
+}
+
+runtime::task<bool> start_tls(runtime::session_io& io, const services& services, std::string pending,
+                              std::string alpn) {
+  io.write_soon(pending);
+  auto established = co_await io.start_tls(services.tls(), std::move(alpn));
+  if (!established)
+    log::info("TLS handshake with {} failed: {}", io.info().remote_address, established.error().what);
+  co_return established.has_value();
+}
+
+} // namespace merpati::session
