@@ -1,8 +1,8 @@
 // SEARCH: rows first, then stored summaries, and the octets of a message only where nothing else can tell.
+#include <algorithm>
 #include <utility>
 
 #include "actors/session/imap_service.hpp"
-#include "base/log.hpp"
 #include "protocols/mime/summary.hpp"
 
 namespace merpati::session {

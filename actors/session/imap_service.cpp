@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <stdexcept>
-#include <type_traits>
 #include <utility>
 
 #include "actors/session/common_steps.hpp"
 #include "actors/session/imap_session.hpp"
-#include "base/log.hpp"
 
 namespace merpati::session {
 
