@@ -23,7 +23,9 @@ struct MDB_cursor;
 
 namespace merpati::storage {
 
-/// Tables of the index. The number is part of each value's checksum and is never given to another table.
+/// Tables of the index. The number is part of each key and of each value's checksum, and is never given to another
+/// table. What changes together shares an LMDB tree: a commit writes one path of each tree it touches, and a disk takes
+/// nearly as long for each page of them as for the sync itself (docs/performance.md).
 enum class table : std::uint8_t {
   meta,
   accounts,
@@ -46,7 +48,8 @@ enum class table : std::uint8_t {
   doomed,
 };
 inline constexpr std::size_t table_count = 19;
-/// The name LMDB knows the table by.
+inline constexpr std::size_t tree_count = 5;
+/// For people.
 std::string_view table_name(table t) noexcept;
 
 /// Unwinds a transaction; see the head of this file.
@@ -63,6 +66,14 @@ struct checked_value {
   std::uint64_t commit = 0;
 };
 std::optional<checked_value> check_value(table t, std::string_view key, std::string_view stored) noexcept;
+
+/// A row by what LMDB holds of it, for whoever reads pages without their trees; nothing when no table claims it.
+struct located_row {
+  table where;
+  std::string key;
+  checked_value value;
+};
+std::optional<located_row> locate_row(std::string_view raw_key, std::string_view stored);
 
 class lmdb_env;
 
@@ -89,9 +100,8 @@ public:
   void scan_raw(table t, std::string_view from,
                 const std::function<bool(std::string_view key, std::optional<std::string_view> payload,
                                          std::string_view stored)>& each) const;
-  /// Whether `from` on there is an entry that begins with `prefix`; the last key of a table; number of entries.
+  /// Of a table whose keys do not begin with a mailbox or body (see key_layout in lmdb_transaction.cpp).
   std::optional<std::string> last_key(table t) const;
-  std::uint64_t entries(table t) const;
 
   std::uint64_t number() const noexcept; ///< of the commit that this one reads or makes
   std::uint64_t writes() const noexcept { return writes_; }
@@ -102,6 +112,7 @@ public:
 private:
   friend class lmdb_env;
   transaction(lmdb_env& env, bool write);
+  unsigned tree_of(table t) const noexcept;
   lmdb_env* env_;
   MDB_txn* txn_ = nullptr;
   bool write_;
@@ -117,7 +128,7 @@ struct env_options {
 
 class lmdb_env {
 public:
-  /// Opens the environment in `folder` and its tables, making both where they are missing (not when read-only).
+  /// Opens the environment in `folder` and its trees, making both where they are missing (not when read-only).
   static result<std::unique_ptr<lmdb_env>> open(env_options options);
   ~lmdb_env();
 
@@ -149,7 +160,7 @@ private:
 
   env_options options_;
   MDB_env* env_ = nullptr;
-  std::array<unsigned, table_count> tables_{};
+  std::array<unsigned, tree_count> trees_{};
   std::uint64_t page_bytes_ = 4096;
 
   // Resizing and reopening need the environment alone. Readers may end on another thread than they began on, so this

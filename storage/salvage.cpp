@@ -43,16 +43,12 @@ public:
     auto seen = scan_lmdb_leaves(
         old_.index_file(),
         [this](std::string_view key, std::string_view stored) {
-          for (std::size_t i = 0; i < table_count; ++i) {
-            auto t = static_cast<table>(i);
-            auto value = check_value(t, key, stored);
-            if (!value)
-              continue;
-            auto& kept = rows_[{t, std::string(key)}];
-            if (kept.commit <= value->commit)
-              kept = {std::string(value->payload), value->commit};
+          auto row = locate_row(key, stored);
+          if (!row)
             return;
-          }
+          auto& kept = rows_[{row->where, std::move(row->key)}];
+          if (kept.commit <= row->value.commit)
+            kept = {std::string(row->value.payload), row->value.commit};
         },
         progress_);
     if (!seen && seen.error().code != errc::not_found)
