@@ -177,17 +177,23 @@ void shard::state::append_records(std::span<const segment_writer::record> record
     body.row.offset = found->second.offset;
     body.written = true;
   }
-  if (places)
-    return;
+  if (!places)
+    give_up_records(plan, places.error());
+}
+
+void shard::state::give_up_records(batch_plan& plan, const error& why) {
   // Without bodies the messages of this batch fail, each for itself; flags and removals still go through.
   if (!segments.rollback())
     segments_lost = true;
+  auto in_segment = [&](std::size_t i) { return plan.bodies[i].row.segment != 0; };
+  for (std::size_t i = 0; i < plan.bodies.size(); ++i)
+    if (in_segment(i))
+      plan.bodies[i].written = false;
   for (auto& [m, mine] : plan.messages) {
-    auto lost = [&](std::size_t i) { return plan.bodies[i].row.segment != 0 && !plan.bodies[i].written; };
-    bool hit = std::any_of(mine.of_target.begin(), mine.of_target.end(), lost)
-               || (!m->waiting.empty() && lost(mine.of_waiting));
+    bool hit = std::any_of(mine.of_target.begin(), mine.of_target.end(), in_segment)
+               || (!m->waiting.empty() && in_segment(mine.of_waiting));
     if (hit && !mine.failed)
-      mine.failed = places.error();
+      mine.failed = why;
   }
 }
 

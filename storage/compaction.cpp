@@ -90,9 +90,9 @@ result<std::uint64_t> shard::state::compact(std::uint64_t budget_bytes) {
   for (std::size_t i = 0; i < moving.size(); ++i)
     records.push_back({{moving[i].id, moving[i].size_bytes, moving[i].checksum}, {}, octets[i]});
   auto places = segments.append(records);
-  if (!places) {
+  if (auto synced = places ? segments.sync() : tl::unexpected(places.error()); !synced) {
     segments_lost = !segments.rollback();
-    return tl::unexpected(places.error());
+    return tl::unexpected(synced.error());
   }
   batch_plan nothing;
   change_set changes(*txn, nothing);

@@ -104,6 +104,11 @@ result<void> write(const file& to, std::span<iovec> pieces, std::uint64_t offset
   return {};
 }
 
+void begin_write_out(const file& of, std::uint64_t offset, std::uint64_t length) noexcept {
+  std::ignore =
+      ::sync_file_range(of.fd(), static_cast<off64_t>(offset), static_cast<off64_t>(length), SYNC_FILE_RANGE_WRITE);
+}
+
 result<void> sync(const file& of) {
   return checked(call::sync, "sync", of.path(), [&] { return ::fdatasync(of.fd()); });
 }

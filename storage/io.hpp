@@ -54,6 +54,8 @@ private:
 result<file> open(const std::filesystem::path& path, int flags);
 /// Writes all of `pieces` at `offset` in as few calls as possible. `pieces` is used up.
 result<void> write(const file& to, std::span<iovec> pieces, std::uint64_t offset);
+/// Asks the kernel to begin writing these octets to disk; what goes wrong shows at the sync that has to follow.
+void begin_write_out(const file& of, std::uint64_t offset, std::uint64_t length) noexcept;
 /// fdatasync.
 result<void> sync(const file& of);
 /// fsync of a folder, so that names made in it stay.

@@ -102,6 +102,8 @@ void segment_writer::begin_after(std::uint32_t number) noexcept {
 result<void> segment_writer::begin_segment() {
   if (number_ == UINT32_MAX)
     return fail(errc::too_many, "the shard has used up its segment numbers");
+  if (auto synced = sync(); !synced)
+    return synced;
   if (file_)
     if (auto cut = io::truncate(file_, end_); !cut)
       return cut;
@@ -189,12 +191,22 @@ result<std::vector<segment_writer::place>> segment_writer::append(std::span<cons
       return tl::unexpected(reserved.error());
     if (auto written = io::write(file_, pieces, end_); !written)
       return tl::unexpected(written.error());
-    if (auto synced = io::sync(file_); !synced)
-      return tl::unexpected(synced.error());
+    // The disk works while the index transaction is made.
+    io::begin_write_out(file_, end_, at - end_);
+    unsynced_ = true;
     end_ = at;
     first = last;
   }
   return places;
+}
+
+result<void> segment_writer::sync() {
+  if (!unsynced_)
+    return {};
+  auto synced = io::sync(file_);
+  if (synced)
+    unsynced_ = false;
+  return synced;
 }
 
 void segment_writer::commit_tail() noexcept {
@@ -203,6 +215,7 @@ void segment_writer::commit_tail() noexcept {
 }
 
 result<void> segment_writer::rollback() {
+  unsynced_ = false;
   if (number_ == committed_number_) {
     end_ = committed_end_;
     return {};

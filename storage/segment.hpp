@@ -68,9 +68,11 @@ public:
   result<void> open(std::uint32_t number, std::uint64_t end);
   /// Leaves segment `number` alone, since it is damaged, and begins a new one at the next append.
   void begin_after(std::uint32_t number) noexcept;
-  /// Appends with one gathered write for each file touched, and syncs. Without commit_tail() afterwards the next
-  /// append overwrites it.
+  /// Appends with one gathered write for each file touched; on disk only after sync(). Without commit_tail() afterwards
+  /// the next append overwrites it.
   result<std::vector<place>> append(std::span<const record> records);
+  /// Everything appended is on disk. Does nothing when it is already.
+  result<void> sync();
   /// The index knows of everything appended up to now.
   void commit_tail() noexcept;
   /// The index does not: go back to what it knows.
@@ -91,6 +93,7 @@ private:
   std::uint64_t end_ = 0;
   std::uint64_t allocated_ = 0; ///< space is reserved up to here
   std::uint64_t zeroed_ = 0;    ///< and holds written zeros up to here
+  bool unsynced_ = false;       ///< something was appended since the last sync
   std::uint32_t committed_number_ = 0;
   std::uint64_t committed_end_ = 0;
 };

@@ -119,6 +119,11 @@ shard::state::step shard::state::attempt(batch_run& run) {
     changes.flush();
     if (changes.writes() > 0) {
       forget_removed(*txn);
+      // The index never refers to octets that are not on disk.
+      if (auto synced = segments.sync(); !synced) {
+        give_up_records(*run.plan, synced.error());
+        return step::again;
+      }
       if (auto done = commit(*txn); !done)
         return after_failure(run, failure{done.error()});
       commits.fetch_add(1, std::memory_order_relaxed);

@@ -87,6 +87,8 @@ struct shard::state {
                     std::vector<segment_writer::record>& records, std::vector<std::string>& linked);
   result<void> place_spooled(const spooled_body& spooled, planned_body& body, std::vector<std::string>& linked);
   void append_records(std::span<const segment_writer::record> records, batch_plan& plan);
+  /// The records of this batch did not reach the disk: its messages that need them fail.
+  void give_up_records(batch_plan& plan, const error& why);
   result<void> ready_segments();
 };
 
