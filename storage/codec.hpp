@@ -149,7 +149,8 @@ public:
   key& u64(std::uint64_t v) { return u32(static_cast<std::uint32_t>(v >> 32)).u32(static_cast<std::uint32_t>(v)); }
   /// The caller keeps the whole within 511 octets.
   key& text(std::string_view s) {
-    std::memcpy(data_ + size_, s.data(), s.size());
+    if (!s.empty()) // an empty view may hold no pointer at all
+      std::memcpy(data_ + size_, s.data(), s.size());
     size_ += s.size();
     return *this;
   }
