@@ -362,6 +362,9 @@ TEST_CASE_METHOD(fixture, "an exception in a change is a 500 and an error in the
 }
 
 TEST_CASE_METHOD(fixture, "many at once") {
+  // cpp-httplib makes its static regexes at the first answer, behind guards that ThreadSanitizer can't see in a library
+  // that is not instrumented.
+  REQUIRE(client().domains());
   std::vector<std::thread> threads;
   std::atomic<int> good = 0;
   for (int t = 0; t < 8; ++t)
