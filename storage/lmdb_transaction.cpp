@@ -24,7 +24,7 @@ constexpr std::array<key_layout, table_count> layouts{{
     {tree::directory, 0},       // account_names
     {tree::directory, 0},       // domains
     {tree::directory, 0},       // addresses
-    {tree::state, 0},           // mailboxes
+    {tree::mail, behind_id},    // mailboxes
     {tree::directory, 0},       // mailbox_names
     {tree::directory, 0},       // subscriptions
     {tree::mail, behind_id},    // messages
