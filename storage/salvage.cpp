@@ -210,8 +210,8 @@ private:
                                    : result<void>();
     segment_writer::record copy{record, {}, octets};
     auto places = out.append({&copy, 1});
-    if (!places)
-      return tl::unexpected(places.error());
+    if (auto synced = places ? out.sync() : tl::unexpected(places.error()); !synced)
+      return synced;
     body_row row{record.id,
                  record.size_bytes,
                  record.checksum,
