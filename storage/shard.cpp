@@ -154,6 +154,7 @@ void shard::state::finish(const batch_run& run, const std::vector<body_id>& doom
           std::ignore = io::unlink(paths.spool() / spooled->file); // emptied at the next start as well
       });
   std::vector<std::string> keys;
+  keys.reserve(doomed.size());
   for (auto id : doomed)
     keys.emplace_back(std::string_view(schema::id_key(id.value)));
   remove_doomed(keys);
