@@ -255,7 +255,9 @@ std::string smtp_session::trace_header(const smtp::envelope& envelope) const {
     trace.tls_cipher = tls->info().cipher;
   }
   if (envelope.recipients.size() == 1)
-    trace.recipient = envelope.recipients.front();
+    trace.recipient = envelope.recipients.front().address;
+  trace.utf8 = envelope.parameters.utf8;
+  trace.lmtp = engine_.options().kind == smtp::server_kind::lmtp;
   trace.when = services_->clock->now();
   return smtp::write_return_path(envelope.sender) + smtp::write_received(trace);
 }

@@ -1,28 +1,33 @@
-// The arguments of MAIL, RCPT and EHLO: text to value, or the reply that refuses it.
+// The arguments of MAIL, RCPT, BDAT and EHLO: text to value, or the reply that refuses it.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 #include <tl/expected.hpp>
 
 #include "protocols/smtp/address.hpp"
+#include "protocols/smtp/esmtp_parameters.hpp"
 #include "protocols/smtp/reply.hpp"
-#include "protocols/smtp/server_engine.hpp"
+#include "protocols/smtp/server_steps.hpp"
 
 namespace merpati::smtp {
 
-/// What the session allows in the arguments.
-struct argument_context {
-  bool extended = true;        ///< EHLO was said: parameters are allowed at all
-  bool auth_parameter = false; ///< AUTH is among our extensions
-  std::uint64_t message_bytes = 0;
-};
-
-/// "FROM:<...> [parameters]", case-insensitive, with spaces after the colon borne.
+/// "FROM:<...> [parameters]", case-insensitive, with spaces after the colon borne. An address outside ASCII without the
+/// parameter SMTPUTF8 is refused.
 tl::expected<mail_from, reply> parse_mail_arguments(std::string_view text, const argument_context& context);
 
 /// "TO:<...> [parameters]".
 tl::expected<rcpt_to, reply> parse_rcpt_arguments(std::string_view text, const argument_context& context);
+
+/// RFC 3030 2.
+struct chunk_arguments {
+  std::uint64_t size_bytes = 0;
+  bool last = false;
+};
+
+/// "size [LAST]".
+tl::expected<chunk_arguments, reply> parse_chunk_arguments(std::string_view text);
 
 /// The name that a client may give itself: Domain or address literal (RFC 5321 4.1.1.1), and what wrongly configured
 /// clients send though it is neither: underscores, addresses without brackets. Always fit for a header.

@@ -6,22 +6,13 @@
 #include <cstdint>
 #include <string_view>
 
+#include "protocols/smtp/message_findings.hpp"
+
 namespace merpati::smtp {
 
 class data_decoder {
 public:
-  /// What was found in the message so far.
-  struct findings {
-    std::uint64_t size_bytes = 0;   ///< decoded octets
-    std::uint64_t longest_line = 0; ///< octets without CRLF (RFC 5321 4.5.3.1.6 advises 998)
-    bool saw_8bit = false;
-    bool saw_nul = false;
-    bool saw_bare_cr = false;
-    bool saw_bare_lf = false;
-
-    bool saw_bare_newline() const noexcept { return saw_bare_cr || saw_bare_lf; }
-    bool operator==(const findings&) const = default;
-  };
+  using findings = message_findings;
 
   struct piece {
     std::string_view decoded; ///< view into the input (or a constant); may be empty

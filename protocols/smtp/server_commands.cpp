@@ -12,7 +12,7 @@ struct command_handlers {
   using result = std::optional<step>;
 
   static argument_context context(const server_engine& e) {
-    return {e.extended_, e.auth_offered(), e.options_.limits.message_bytes};
+    return {e.extended_, e.offered(), e.options_.limits.message_bytes, e.envelope_.parameters.utf8};
   }
 
   static result ehlo(server_engine& e, std::string_view argument) { return greet(e, argument, true); }
@@ -20,7 +20,8 @@ struct command_handlers {
 
   static result greet(server_engine& e, std::string_view argument, bool extended) {
     if (!is_acceptable_helo(argument)) {
-      e.say(replies::bad_syntax(extended ? "Syntax: EHLO hostname" : "Syntax: HELO hostname"));
+      const auto verb = e.options_.kind == server_kind::lmtp ? "LHLO" : extended ? "EHLO" : "HELO";
+      e.say(replies::bad_syntax(std::string("Syntax: ") + verb + " hostname"));
       return std::nullopt;
     }
     e.reset_transaction(); // RFC 5321 4.1.4
@@ -51,12 +52,25 @@ struct command_handlers {
       e.say(replies::too_many_recipients());
       return std::nullopt;
     }
-    e.pending_recipient_ = parsed->recipient;
+    e.pending_recipient_ = *parsed;
     return e.ask(server_engine::question::rcpt, std::move(*parsed));
   }
 
   static result data(server_engine& e, std::string_view) {
+    if (e.envelope_.parameters.body == body_type::binary) { // RFC 3030 3
+      e.say(replies::out_of_order("BODY=BINARYMIME needs BDAT"));
+      return std::nullopt;
+    }
     return e.ask(server_engine::question::begin, data_begin{&e.envelope_});
+  }
+
+  static result bdat(server_engine& e, std::string_view argument) {
+    const auto parsed = parse_chunk_arguments(argument);
+    if (parsed)
+      return e.begin_chunk(parsed->size_bytes, parsed->last);
+    // Nobody knows where the next command begins; octets of a message must not be taken for commands.
+    e.end_session(parsed.error());
+    return std::nullopt;
   }
 
   static result rset(server_engine& e, std::string_view) {
@@ -71,12 +85,12 @@ struct command_handlers {
   }
 
   static result quit(server_engine& e, std::string_view) {
-    e.end_session({221, "2.0.0", "Bye"});
+    e.end_session(reply{221, "2.0.0", "Bye"});
     return std::nullopt;
   }
 
   static result help(server_engine& e, std::string_view) {
-    e.say({214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY STARTTLS AUTH HELP QUIT"});
+    e.say({214, "2.0.0", "EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS AUTH HELP QUIT"});
     return std::nullopt;
   }
 
@@ -136,24 +150,25 @@ namespace {
 
 using h = command_handlers;
 
-constexpr std::array<command, 19> table{{
+constexpr std::array<command, 20> table{{
     // Sorted by how often they come.
     {"RCPT", state_sender | state_rcpt, flag_authenticated, h::rcpt},
     {"MAIL", state_greeted, flag_authenticated, h::mail},
     {"DATA", state_rcpt, flag_synchronises | flag_no_argument, h::data},
-    {"EHLO", state_any, flag_synchronises | flag_idle, h::ehlo},
+    {"BDAT", state_any, 0, h::bdat},
+    {"EHLO", state_any, flag_synchronises | flag_idle | flag_not_lmtp, h::ehlo},
+    {"LHLO", state_any, flag_synchronises | flag_idle | flag_lmtp, h::ehlo},
     {"QUIT", state_any, flag_no_argument, h::quit},
     {"RSET", state_any, flag_no_argument | flag_idle, h::rset},
     {"NOOP", state_any, flag_idle, h::noop},
     {"STARTTLS", state_greeted | state_sender | state_rcpt, flag_synchronises | flag_no_argument, h::starttls},
     {"AUTH", state_greeted, flag_synchronises | flag_submission, h::auth},
-    {"HELO", state_any, flag_synchronises | flag_idle, h::helo},
+    {"HELO", state_any, flag_synchronises | flag_idle | flag_not_lmtp, h::helo},
     {"HELP", state_any, flag_idle, h::help},
     {"VRFY", state_any, flag_idle, h::vrfy},
     {"EXPN", state_any, flag_idle, h::not_implemented},
     {"TURN", state_any, flag_idle, h::not_implemented},
     {"ETRN", state_any, flag_idle, h::not_implemented},
-    {"BDAT", state_any, flag_synchronises, h::not_implemented},
     {"SEND", state_any, flag_idle, h::not_implemented},
     {"SOML", state_any, flag_idle, h::not_implemented},
     {"SAML", state_any, flag_idle, h::not_implemented},

@@ -16,7 +16,8 @@ enum session_state : std::uint8_t {
   state_greeted = 2, ///< no message begun
   state_sender = 4,  ///< MAIL taken
   state_rcpt = 8,    ///< at least one recipient taken
-  state_any = 15,
+  state_chunks = 16, ///< inside a message that comes by BDAT
+  state_any = 31,
 };
 
 enum command_flag : std::uint8_t {
@@ -25,6 +26,8 @@ enum command_flag : std::uint8_t {
   flag_submission = 4,    ///< exists on submission only
   flag_authenticated = 8, ///< on submission only after AUTH
   flag_idle = 16,         ///< brings no message nearer; counted
+  flag_lmtp = 32,         ///< exists over LMTP only
+  flag_not_lmtp = 64,     ///< does not exist over LMTP
 };
 
 struct command {

@@ -29,7 +29,7 @@ void server_engine::start() {
   if (options_.kind == server_kind::mx && !tls_ && !reader_.empty())
     end_session(replies::illegal_pipelining());
   else
-    say({220, "", options_.hostname + " ESMTP Merpati"});
+    say({220, "", options_.hostname + (options_.kind == server_kind::lmtp ? " LMTP Merpati" : " ESMTP Merpati")});
 }
 
 step server_engine::next() {
@@ -38,11 +38,14 @@ step server_engine::next() {
   for (;;) {
     if (std::exchange(abort_pending_, false))
       return data_aborted{};
-    if (mode_ != mode::closed && mode_ != mode::data && errors_ >= options_.limits.errors)
+    if (mode_ != mode::closed && !in_data() && errors_ >= options_.limits.errors) {
       end_session(replies::limit_exceeded());
+      continue;
+    }
     std::optional<step> found;
     switch (mode_) {
     case mode::data: found = next_data(); break;
+    case mode::chunk: found = next_chunk(); break;
     case mode::command: found = next_command(); break;
     case mode::auth_response: found = next_auth_response(); break;
     case mode::fresh:
@@ -61,7 +64,9 @@ std::optional<step> server_engine::next_command() {
     return refuse_line(line.status);
   const auto space = std::min(line.text.find(' '), line.text.size());
   const auto* found = find_command(line.text.substr(0, space));
-  if (!found) {
+  // RFC 2033 4.1: LHLO takes the place of HELO and EHLO, which a server of LMTP does not know.
+  const auto foreign = options_.kind == server_kind::lmtp ? flag_not_lmtp : flag_lmtp;
+  if (!found || (found->flags & foreign)) {
     say(replies::unknown_command());
     return std::nullopt;
   }
@@ -83,7 +88,7 @@ std::optional<step> server_engine::run(const command& found, std::string_view ar
   if ((found.flags & flag_submission) && !submission)
     say(replies::not_implemented());
   else if (!(found.states & state()))
-    say(refuse_order(found));
+    say(refuse_order(found.states));
   else if ((found.flags & flag_authenticated) && submission && !authenticated_)
     say(replies::authentication_needed());
   else if ((found.flags & flag_no_argument) && !argument.empty())
@@ -96,20 +101,24 @@ std::optional<step> server_engine::run(const command& found, std::string_view ar
 std::uint8_t server_engine::state() const noexcept {
   if (helo_.empty())
     return state_fresh;
+  if (in_chunks_)
+    return state_chunks;
   if (!sender_given_)
     return state_greeted;
   return envelope_.recipients.empty() ? state_sender : state_rcpt;
 }
 
-reply server_engine::refuse_order(const command& found) const {
+reply server_engine::refuse_order(std::uint8_t legal_states) const {
   switch (state()) {
-  case state_fresh: return replies::out_of_order("Send EHLO first");
+  case state_fresh:
+    return replies::out_of_order(options_.kind == server_kind::lmtp ? "Send LHLO first" : "Send EHLO first");
   case state_greeted: return replies::out_of_order("Need MAIL first");
   case state_sender:
     // RFC 5321 3.3: the pipelined DATA behind recipients that were all refused.
-    if (found.states == state_rcpt)
+    if (legal_states == state_rcpt)
       return recipient_refused_ ? reply{554, "5.5.1", "No valid recipients"} : replies::out_of_order("Need RCPT first");
     break;
+  case state_chunks: return replies::out_of_order("Need BDAT or RSET");
   default: break;
   }
   return replies::out_of_order("Not inside a mail transaction");
@@ -137,12 +146,33 @@ bool server_engine::auth_offered() const noexcept {
   return options_.kind == server_kind::submission && (tls_ || options_.plaintext_auth_allowed);
 }
 
-std::string server_engine::extension_list() const {
-  std::string list = options_.hostname + "\nPIPELINING\nSIZE " + std::to_string(options_.limits.message_bytes)
-                     + "\n8BITMIME\nENHANCEDSTATUSCODES";
-  if (options_.tls_available && !tls_)
-    list += "\nSTARTTLS";
+extension_set server_engine::offered() const noexcept {
+  extension_set out = 0;
   if (auth_offered())
+    out |= offers_auth;
+  if (options_.tls_available && !tls_)
+    out |= offers_starttls;
+  if (tls_)
+    out |= offers_require_tls; // RFC 8689 4.2.1
+  if (options_.kind == server_kind::submission)
+    out |= offers_priority | offers_deliver_by;
+  return out;
+}
+
+std::string server_engine::extension_list() const {
+  const auto set = offered();
+  std::string list = options_.hostname + "\nPIPELINING\nSIZE " + std::to_string(options_.limits.message_bytes)
+                     + "\n8BITMIME\nSMTPUTF8\nCHUNKING\nBINARYMIME\nENHANCEDSTATUSCODES\nDSN";
+  list += "\nLIMITS RCPTMAX=" + std::to_string(options_.limits.recipients); // RFC 9422 4
+  if (set & offers_require_tls)
+    list += "\nREQUIRETLS";
+  if (set & offers_priority)
+    list += "\nMT-PRIORITY";
+  if (set & offers_deliver_by)
+    list += "\nDELIVERBY";
+  if (set & offers_starttls)
+    list += "\nSTARTTLS";
+  if (set & offers_auth)
     list += "\nAUTH PLAIN";
   return list + "\nHELP";
 }
@@ -153,9 +183,11 @@ void server_engine::count_idle() {
 }
 
 void server_engine::reset_transaction() noexcept {
+  abort_pending_ = abort_pending_ || std::exchange(message_open_, false);
   envelope_ = {};
   sender_given_ = false;
   recipient_refused_ = false;
+  in_chunks_ = false;
 }
 
 // --- AUTH (RFC 4954) ---
@@ -183,39 +215,6 @@ std::optional<step> server_engine::run_plain(std::string_view encoded) {
   return std::nullopt;
 }
 
-// --- the message ---
-
-std::optional<step> server_engine::next_data() {
-  const auto rest = reader_.rest();
-  if (rest.empty())
-    return need_input{};
-  const auto piece = decoder_.decode(rest);
-  reader_.consume(piece.consumed);
-  const auto& found = decoder_.found();
-  const bool refused = found.size_bytes > options_.limits.message_bytes || found.saw_bare_newline();
-  if (refused && !dropping_) {
-    dropping_ = true;
-    return data_aborted{};
-  }
-  if (piece.end) {
-    if (!dropping_)
-      return ask(question::end, data_end{found, &envelope_});
-    end_dropped_data();
-    return std::nullopt;
-  }
-  if (dropping_ || piece.decoded.empty())
-    return std::nullopt;
-  return data_chunk{piece.decoded};
-}
-
-// The whole of a message that can't be taken has been swallowed.
-void server_engine::end_dropped_data() {
-  const bool bare = decoder_.found().saw_bare_newline();
-  mode_ = mode::command;
-  reset_transaction();
-  say(bare ? replies::bare_newline() : replies::message_too_big());
-}
-
 // --- questions and answers ---
 
 step server_engine::ask(question q, step s) {
@@ -238,21 +237,13 @@ void server_engine::accept(std::string_view text) {
     say({250, "2.1.0", "Ok"});
     break;
   case question::rcpt:
-    envelope_.recipients.push_back(std::move(pending_recipient_));
+    envelope_.recipients.push_back({std::move(pending_recipient_.recipient), std::move(pending_recipient_.parameters)});
     say({250, "2.1.5", "Ok"});
     break;
-  case question::begin:
-    decoder_.reset();
-    dropping_ = false;
-    mode_ = mode::data;
-    say({354, "", "End data with <CR><LF>.<CR><LF>"});
-    break;
+  case question::begin: begin_accepted(); break;
   case question::end:
-    mode_ = mode::command;
-    reset_transaction();
-    errors_ = 0;
-    idle_commands_ = 0;
-    say({250, "2.0.0", text.empty() ? "Ok" : "Ok: " + std::string(text)});
+    answer_all({250, "2.0.0", text.empty() ? "Ok" : "Ok: " + std::string(text)});
+    end_message(true);
     break;
   default: throw std::logic_error("smtp: accept() answers no open question");
   }
@@ -261,13 +252,20 @@ void server_engine::accept(std::string_view text) {
 void server_engine::refuse(const reply& why) {
   switch (answered()) {
   case question::closed: return;
-  case question::mail:
-  case question::begin: break;
+  case question::mail: break;
+  case question::begin:
+    if (!in_chunks_)
+      break;
+    chunk_refusal_ = why; // said once the chunk is read away
+    mode_ = mode::chunk;
+    return;
   case question::rcpt: recipient_refused_ = true; break;
   case question::end:
-    mode_ = mode::command;
-    reset_transaction();
-    break;
+    if (why.closes())
+      break;
+    answer_all(why);
+    end_message(false);
+    return;
   default: throw std::logic_error("smtp: refuse() answers no open question");
   }
   if (why.closes())
@@ -309,7 +307,6 @@ void server_engine::tls_started() {
 void server_engine::shutdown(const reply& why) {
   if (mode_ == mode::closed)
     return;
-  abort_pending_ = mode_ == mode::data && !dropping_;
   end_session(why);
 }
 
@@ -319,8 +316,10 @@ void server_engine::say(const reply& r) {
   write_reply(r, output_);
 }
 
-void server_engine::end_session(const reply& why) {
-  write_reply(why, output_);
+void server_engine::end_session(const std::optional<reply>& farewell) {
+  if (farewell)
+    write_reply(*farewell, output_);
+  abort_pending_ = abort_pending_ || std::exchange(message_open_, false);
   mode_ = mode::closed;
   question_ = question::none;
   reader_.clear();

@@ -1,5 +1,6 @@
-// The server's side of SMTP as a plain object (RFC 5321, 1870, 2034, 2920, 3207, 4954, 6152). It reads octets, writes
-// octets, and asks questions; whoever runs it owns the socket, TLS, the directory, the store and time.
+// The server's side of SMTP and LMTP as a plain object (RFC 5321, 1870, 2033, 2034, 2852, 2920, 3030, 3207, 3461, 4954,
+// 6152, 6531, 6710, 8689, 9422). It reads octets, writes octets, and asks questions; whoever runs it owns the socket,
+// TLS, the directory, the store and time.
 //
 //   engine.start();                                   // the greeting is in take_output()
 //   loop: send(engine.take_output());
@@ -13,15 +14,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
-#include <vector>
 
-#include "protocols/smtp/address.hpp"
 #include "protocols/smtp/data_decoder.hpp"
+#include "protocols/smtp/envelope.hpp"
+#include "protocols/smtp/esmtp_parameters.hpp"
+#include "protocols/smtp/message_findings.hpp"
+#include "protocols/smtp/newline_normaliser.hpp"
 #include "protocols/smtp/reply.hpp"
+#include "protocols/smtp/server_steps.hpp"
 #include "protocols/text/line_reader.hpp"
 
 namespace merpati::smtp {
@@ -29,6 +33,13 @@ namespace merpati::smtp {
 enum class server_kind : std::uint8_t {
   mx,         ///< port 25: mail from anybody for our own users
   submission, ///< ports 587 and 465: mail from our own users (RFC 6409), who authenticate first
+  lmtp,       ///< mail from a server in front of us, which keeps what we don't take (RFC 2033)
+};
+
+/// What becomes of a CR or LF that is not part of a CRLF inside a message. It never ends the message.
+enum class bare_newlines : std::uint8_t {
+  refuse,    ///< 550 5.5.2 after the message
+  normalise, ///< each becomes CRLF
 };
 
 struct server_limits {
@@ -42,76 +53,12 @@ struct server_limits {
 
 struct server_options {
   server_kind kind = server_kind::mx;
-  std::string hostname;                ///< in the greeting and the answer to EHLO
-  bool tls_available = true;           ///< STARTTLS is offered
-  bool implicit_tls = false;           ///< TLS is on before the greeting (port 465)
-  bool plaintext_auth_allowed = false; ///< AUTH without TLS (loopback, tests)
+  std::string hostname;                                            ///< in the greeting and the answer to EHLO
+  bool tls_available = true;                                       ///< STARTTLS is offered
+  bool implicit_tls = false;                                       ///< TLS is on before the greeting (port 465)
+  bool plaintext_auth_allowed = false;                             ///< AUTH without TLS (loopback, tests)
+  smtp::bare_newlines bare_newlines = smtp::bare_newlines::refuse; ///< BODY=BINARYMIME has no lines: nothing is bare
   server_limits limits;
-};
-
-/// What MAIL said beside the reverse-path.
-struct mail_parameters {
-  std::optional<std::uint64_t> size_bytes; ///< SIZE (RFC 1870); already within the limit
-  bool body_8bit = false;                  ///< BODY=8BITMIME (RFC 6152)
-  /// AUTH (RFC 4954 5), decoded from xtext: nothing when absent; an empty text stands for AUTH=<>. Unverified: trust
-  /// it only from an authenticated peer that may say so.
-  std::optional<std::string> auth;
-  bool operator==(const mail_parameters&) const = default;
-};
-
-struct envelope {
-  reverse_path sender;
-  mail_parameters parameters;
-  std::vector<mailbox> recipients; ///< accepted ones, in order, repetitions included
-};
-
-// --- steps ---
-
-/// Everything fed was consumed: send the output, then feed() more.
-struct need_input {};
-/// The 220 is in the output. Send it, run the TLS handshake, then tls_started(); close when the handshake fails.
-struct start_tls {};
-/// Check a password. Answer with authenticated(). Values are SASLprepped; authzid is empty when the client sent none.
-struct authenticate {
-  std::string authzid;
-  std::string authcid;
-  std::string password;
-};
-/// May this sender begin a message? Answer with accept() or refuse().
-struct mail_from {
-  reverse_path sender;
-  mail_parameters parameters;
-};
-/// May the message go to this recipient? Answer with accept() or refuse(). A bare postmaster has an empty domain.
-struct rcpt_to {
-  mailbox recipient;
-};
-/// DATA was said, with at least one recipient. accept() sends the 354; refuse() leaves the envelope as it is.
-struct data_begin {
-  const smtp::envelope* envelope; ///< valid until the message ends
-};
-/// The next octets of the message, decoded. A view into the fed input, valid until the next call of the engine.
-struct data_chunk {
-  std::string_view octets;
-};
-/// The message is complete. Make it durable, then accept("queued as ...") or refuse().
-struct data_end {
-  data_decoder::findings found;
-  const smtp::envelope* envelope; ///< valid until the answer
-};
-/// Drop what came of the message: it is too big, has a bare CR or LF, or the session ends. No answer; the engine goes
-/// on to swallow the rest and replies by itself.
-struct data_aborted {};
-/// Send the output, then close the connection. Every further next() says so again.
-struct close {};
-
-using step = std::variant<need_input, start_tls, authenticate, mail_from, rcpt_to, data_begin, data_chunk, data_end,
-                          data_aborted, close>;
-
-enum class auth_outcome : std::uint8_t {
-  success,
-  failure,   ///< 535 5.7.8
-  temporary, ///< 454 4.7.0
 };
 
 struct command; // of the verb table, server_commands.hpp
@@ -145,6 +92,9 @@ public:
   void accept(std::string_view text = {});
   /// No, to the same. With code 421 the session ends.
   void refuse(const reply& why);
+  /// To data_end over LMTP: one reply for each recipient, in the order of the envelope (RFC 2033 4.2). accept() and
+  /// refuse() say the same for each.
+  void answer_each(std::span<const reply> replies);
   void authenticated(auth_outcome outcome);
   /// The handshake is done: input in clear that came behind STARTTLS is dropped, the session is as after connecting
   /// but without a new greeting (RFC 3207 4.2).
@@ -156,35 +106,44 @@ public:
 
   // --- facts ---
   const std::string& helo() const noexcept { return helo_; } ///< empty before HELO or EHLO
-  bool is_extended() const noexcept { return extended_; }    ///< EHLO, not HELO
+  bool is_extended() const noexcept { return extended_; }    ///< EHLO or LHLO, not HELO
   bool tls_active() const noexcept { return tls_; }
   bool is_authenticated() const noexcept { return authenticated_; }
   const server_options& options() const noexcept { return options_; }
   std::size_t errors() const noexcept { return errors_; }
   /// True while a message is being received (for the minimum data rate).
-  bool in_data() const noexcept { return mode_ == mode::data; }
+  bool in_data() const noexcept { return mode_ == mode::data || mode_ == mode::chunk; }
 
 private:
   friend struct command_handlers;
 
-  enum class mode : std::uint8_t { fresh, command, auth_response, data, closed };
+  enum class mode : std::uint8_t { fresh, command, auth_response, data, chunk, closed };
   enum class question : std::uint8_t { none, tls, auth, mail, rcpt, begin, end, closed };
 
   std::optional<step> next_command();
   std::optional<step> run(const command& found, std::string_view argument);
-  reply refuse_order(const command& found) const;
+  reply refuse_order(std::uint8_t legal_states) const;
   std::uint8_t state() const noexcept;
   bool auth_offered() const noexcept;
+  extension_set offered() const noexcept;
   std::string extension_list() const;
   std::optional<step> next_auth_response();
   std::optional<step> next_data();
+  std::optional<step> next_chunk();
+  std::optional<step> end_of_chunk();
+  std::optional<step> begin_chunk(std::uint64_t size_bytes, bool last);
+  std::optional<reply> refusal_of_chunk(std::uint64_t size_bytes) const;
+  std::optional<reply> refusal_of(const message_findings& found) const;
+  step give(std::string_view octets);
+  void begin_accepted();
+  void answer_all(const reply& r);
+  void end_message(bool taken);
   std::optional<step> refuse_line(text::line_status status);
   std::optional<step> run_plain(std::string_view encoded);
-  void end_dropped_data();
   step ask(question q, step s);
   question answered();
   void say(const reply& r);
-  void end_session(const reply& why);
+  void end_session(const std::optional<reply>& farewell);
   void count_idle();
   void reset_transaction() noexcept;
   std::size_t line_limit() const;
@@ -192,11 +151,13 @@ private:
   server_options options_;
   text::line_reader reader_;
   data_decoder decoder_;
+  octet_inspector inspector_; ///< of a message in chunks
+  newline_normaliser normaliser_;
   std::string output_;
   std::string helo_;
   smtp::envelope envelope_;
   mail_from pending_mail_;
-  mailbox pending_recipient_;
+  rcpt_to pending_recipient_;
   mode mode_ = mode::fresh;
   question question_ = question::none;
   bool extended_ = false;
@@ -204,8 +165,12 @@ private:
   bool authenticated_ = false;
   bool sender_given_ = false;
   bool recipient_refused_ = false; ///< RCPT was tried and refused since MAIL
-  bool dropping_ = false;          ///< the caller was told data_aborted; the rest of the message is swallowed
-  bool abort_pending_ = false;     ///< the session ends inside a message that the caller still holds
+  bool message_open_ = false;      ///< the caller holds a message that was begun and neither ended nor aborted
+  bool abort_pending_ = false;     ///< the caller has to be told that it is dropped
+  bool in_chunks_ = false;         ///< BDAT was said in this transaction
+  bool chunk_is_last_ = false;
+  std::uint64_t chunk_left_ = 0;       ///< octets of the current chunk that have not come yet
+  std::optional<reply> chunk_refusal_; ///< the chunk is swallowed, then this is said
   std::size_t errors_ = 0;
   std::size_t idle_commands_ = 0;
 };

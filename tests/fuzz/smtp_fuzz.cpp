@@ -13,6 +13,10 @@ smtp::server_options options_for(unsigned choice) {
   smtp::server_options o;
   o.hostname = "h.example";
   o.kind = (choice & 1u) != 0 ? smtp::server_kind::submission : smtp::server_kind::mx;
+  if (choice >= 224)
+    o.kind = smtp::server_kind::lmtp;
+  if ((choice & 32u) != 0)
+    o.bare_newlines = smtp::bare_newlines::normalise;
   o.plaintext_auth_allowed = true;
   o.limits.command_line_bytes = 200;
   o.limits.auth_line_bytes = 300;
@@ -24,7 +28,7 @@ smtp::server_options options_for(unsigned choice) {
 std::string_view opening(unsigned choice) {
   switch ((choice >> 1u) & 3u) {
   case 0: return "";
-  case 1: return "EHLO a\r\n";
+  case 1: return (choice & 8u) != 0 ? "MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nBDAT 5\r\nab\r\nc" : "";
   case 2: return "MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\n";
   default: return "MAIL FROM:<>\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n";
   }
@@ -41,9 +45,9 @@ outcome run(unsigned choice, std::string_view input, std::size_t cut) {
   test::smtp_conversation session(options_for(choice));
   outcome out;
   session.start();
-  if ((choice & 6u) > 2)
-    session.feed("EHLO a\r\n");
-  if ((choice & 6u) > 2 && (choice & 1u) != 0)
+  if ((choice & 6u) != 0)
+    session.feed(choice >= 224 ? "LHLO a\r\n" : "EHLO a\r\n");
+  if ((choice & 6u) != 0 && (choice & 1u) != 0)
     session.feed("AUTH PLAIN AGFsaWNlAHNlY3JldA==\r\n");
   session.feed(opening(choice));
   for (; !input.empty(); input.remove_prefix(std::min(cut, input.size())))

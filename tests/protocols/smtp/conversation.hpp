@@ -95,26 +95,64 @@ private:
   void on(smtp::data_chunk& c) { message_.append(c.octets); }
   void on(smtp::data_end& d) {
     auto event = "message " + smtp::write_path(d.envelope->sender) + " ->";
-    for (const auto& box : d.envelope->recipients)
-      event += ' ' + smtp::write_path(box);
-    const auto& p = d.envelope->parameters;
-    if (p.size_bytes)
-      event += " SIZE=" + std::to_string(*p.size_bytes);
-    if (p.body_8bit)
-      event += " 8BITMIME";
-    if (p.auth)
-      event += " AUTH=<" + *p.auth + '>';
+    for (const auto& to : d.envelope->recipients)
+      event += ' ' + smtp::write_path(to.address) + describe(to.parameters);
+    event += describe(d.envelope->parameters);
     event += d.found.saw_8bit ? " (8bit)" : "";
     event += d.found.saw_nul ? " (nul)" : "";
     events_.push_back(event);
     events_.push_back("data " + message_);
-    if (d.found.size_bytes != message_.size())
+    const bool unchanged = engine_.options().bare_newlines == smtp::bare_newlines::refuse;
+    if (unchanged && d.found.size_bytes != message_.size())
       events_.push_back("size is wrong: " + std::to_string(d.found.size_bytes));
     if (message_.find("X-Refuse") != std::string::npos)
       engine_.refuse({550, "5.7.1", "Message refused"});
+    else if (engine_.options().kind == smtp::server_kind::lmtp)
+      answer_each(d.envelope->recipients);
     else
       engine_.accept("queued as 1");
   }
+  // Over LMTP bob's mailbox became full meanwhile.
+  void answer_each(const std::vector<smtp::recipient>& recipients) {
+    std::vector<smtp::reply> replies;
+    for (const auto& to : recipients)
+      replies.push_back(to.address.local_part == "bob" ? smtp::replies::mailbox_over_quota()
+                                                       : smtp::reply{250, "2.0.0", "Ok"});
+    engine_.answer_each(replies);
+  }
+
+  static std::string describe(const smtp::rcpt_parameters& p) {
+    std::string out;
+    if (p.notify != 0)
+      out += " NOTIFY=" + std::to_string(p.notify);
+    if (!p.original_type.empty())
+      out += " ORCPT=" + p.original_type + ';' + p.original_recipient;
+    return out;
+  }
+  static std::string describe(const smtp::mail_parameters& p) {
+    std::string out;
+    if (p.size_bytes)
+      out += " SIZE=" + std::to_string(*p.size_bytes);
+    if (p.body != smtp::body_type::seven_bit)
+      out += p.body == smtp::body_type::binary ? " BINARYMIME" : " 8BITMIME";
+    if (p.utf8)
+      out += " SMTPUTF8";
+    if (p.auth)
+      out += " AUTH=<" + *p.auth + '>';
+    if (p.returned)
+      out += *p.returned == smtp::returned_part::full ? " RET=FULL" : " RET=HDRS";
+    if (!p.envelope_id.empty())
+      out += " ENVID=" + p.envelope_id;
+    if (p.require_tls)
+      out += " REQUIRETLS";
+    if (p.priority)
+      out += " MT-PRIORITY=" + std::to_string(*p.priority);
+    if (p.deliver)
+      out += " BY=" + std::to_string(p.deliver->within.count()) + (p.deliver->return_late ? ";R" : ";N")
+             + (p.deliver->trace ? "T" : "");
+    return out;
+  }
+
   void on(smtp::data_aborted&) { events_.emplace_back("aborted"); }
 
   smtp::server_engine engine_;

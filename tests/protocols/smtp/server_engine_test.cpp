@@ -34,12 +34,14 @@ struct session : smtp_conversation {
 };
 
 void bring_to(session& s, smtp::session_state state) {
-  if (state != smtp::state_fresh)
-    s.say("EHLO c.example");
-  if (state == smtp::state_sender || state == smtp::state_rcpt)
+  if (state >= smtp::state_greeted)
+    s.say(s.engine().options().kind == smtp::server_kind::lmtp ? "LHLO c.example" : "EHLO c.example");
+  if (state >= smtp::state_sender)
     s.say("MAIL FROM:<a@c.example>");
-  if (state == smtp::state_rcpt)
+  if (state >= smtp::state_rcpt)
     s.say("RCPT TO:<alice@example.org>");
+  if (state >= smtp::state_chunks)
+    s.feed("BDAT 2\r\nx:");
 }
 
 } // namespace
@@ -47,31 +49,34 @@ void bring_to(session& s, smtp::session_state state) {
 TEST_CASE("every command in every state of an MX session") {
   struct row {
     std::string_view line;
-    std::array<std::string_view, 4> replies; // fresh, greeted, sender, recipient
+    std::array<std::string_view, 5> replies; // fresh, greeted, sender, recipient, in chunks
   };
   const std::vector<row> rows{
-      {"EHLO c.example", {"250", "250", "250", "250"}},
-      {"HELO c.example", {"250", "250", "250", "250"}},
-      {"MAIL FROM:<a@c.example>", {"503 5.5.1", "250 2.1.0", "503 5.5.1", "503 5.5.1"}},
-      {"RCPT TO:<bob@example.org>", {"503 5.5.1", "503 5.5.1", "250 2.1.5", "250 2.1.5"}},
-      {"DATA", {"503 5.5.1", "503 5.5.1", "503 5.5.1", "354"}},
-      {"RSET", {"250 2.0.0", "250 2.0.0", "250 2.0.0", "250 2.0.0"}},
-      {"NOOP", {"250 2.0.0", "250 2.0.0", "250 2.0.0", "250 2.0.0"}},
-      {"QUIT", {"221 2.0.0", "221 2.0.0", "221 2.0.0", "221 2.0.0"}},
-      {"STARTTLS", {"503 5.5.1", "220 2.0.0", "220 2.0.0", "220 2.0.0"}},
-      {"AUTH PLAIN AGFsaWNlAHNlY3JldA==", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
-      {"HELP", {"214 2.0.0", "214 2.0.0", "214 2.0.0", "214 2.0.0"}},
-      {"VRFY x", {"252 2.5.0", "252 2.5.0", "252 2.5.0", "252 2.5.0"}},
-      {"EXPN x", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
-      {"TURN", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
-      {"ETRN x", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
-      {"BDAT 1", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
-      {"SEND FROM:<>", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
-      {"SOML FROM:<>", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
-      {"SAML FROM:<>", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
-      {"XYZZY", {"500 5.5.2", "500 5.5.2", "500 5.5.2", "500 5.5.2"}},
+      {"EHLO c.example", {"250", "250", "250", "250", "250"}},
+      {"HELO c.example", {"250", "250", "250", "250", "250"}},
+      {"MAIL FROM:<a@c.example>", {"503 5.5.1", "250 2.1.0", "503 5.5.1", "503 5.5.1", "503 5.5.1"}},
+      {"RCPT TO:<bob@example.org>", {"503 5.5.1", "503 5.5.1", "250 2.1.5", "250 2.1.5", "503 5.5.1"}},
+      {"DATA", {"503 5.5.1", "503 5.5.1", "503 5.5.1", "354", "503 5.5.1"}},
+      {"RSET", {"250 2.0.0", "250 2.0.0", "250 2.0.0", "250 2.0.0", "250 2.0.0"}},
+      {"NOOP", {"250 2.0.0", "250 2.0.0", "250 2.0.0", "250 2.0.0", "250 2.0.0"}},
+      {"QUIT", {"221 2.0.0", "221 2.0.0", "221 2.0.0", "221 2.0.0", "221 2.0.0"}},
+      {"STARTTLS", {"503 5.5.1", "220 2.0.0", "220 2.0.0", "220 2.0.0", "503 5.5.1"}},
+      {"AUTH PLAIN AGFsaWNlAHNlY3JldA==", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
+      {"HELP", {"214 2.0.0", "214 2.0.0", "214 2.0.0", "214 2.0.0", "214 2.0.0"}},
+      {"VRFY x", {"252 2.5.0", "252 2.5.0", "252 2.5.0", "252 2.5.0", "252 2.5.0"}},
+      {"EXPN x", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
+      {"TURN", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
+      {"ETRN x", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
+      {"BDAT 0", {"503 5.5.1", "503 5.5.1", "503 5.5.1", "250 2.0.0", "250 2.0.0"}},
+      {"BDAT 0 LAST", {"503 5.5.1", "503 5.5.1", "503 5.5.1", "250 2.0.0", "250 2.0.0"}},
+      {"LHLO c.example", {"500 5.5.2", "500 5.5.2", "500 5.5.2", "500 5.5.2", "500 5.5.2"}},
+      {"SEND FROM:<>", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
+      {"SOML FROM:<>", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
+      {"SAML FROM:<>", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
+      {"XYZZY", {"500 5.5.2", "500 5.5.2", "500 5.5.2", "500 5.5.2", "500 5.5.2"}},
   };
-  constexpr std::array states{smtp::state_fresh, smtp::state_greeted, smtp::state_sender, smtp::state_rcpt};
+  constexpr std::array states{smtp::state_fresh, smtp::state_greeted, smtp::state_sender, smtp::state_rcpt,
+                              smtp::state_chunks};
   std::set<std::string> verbs;
   for (const auto& r : rows) {
     verbs.emplace(r.line.substr(0, r.line.find(' ')));
@@ -84,6 +89,18 @@ TEST_CASE("every command in every state of an MX session") {
   }
   for (const auto& c : smtp::command_table())
     CHECK(verbs.count(std::string(c.verb)) == 1);
+}
+
+TEST_CASE("LMTP has LHLO, and neither HELO nor EHLO nor AUTH") {
+  for (auto state : {smtp::state_fresh, smtp::state_greeted, smtp::state_rcpt}) {
+    session s(options(smtp::server_kind::lmtp));
+    bring_to(s, state);
+    CHECK(s.say("HELO c.example") == "500 5.5.2");
+    CHECK(s.say("EHLO c.example") == "500 5.5.2");
+    CHECK(s.say("AUTH PLAIN AGFsaWNlAHNlY3JldA==") == "502 5.5.1");
+    CHECK(s.say("LHLO") == "501 5.5.4");
+    CHECK(s.say("LHLO c.example") == "250");
+  }
 }
 
 TEST_CASE("submission wants AUTH, and AUTH wants TLS") {
@@ -140,7 +157,7 @@ TEST_CASE("clear text behind STARTTLS never reaches the session inside TLS") {
 }
 
 TEST_CASE("what may not be pipelined ends the session") {
-  for (std::string_view first : {"EHLO c.example", "HELO c.example", "STARTTLS", "BDAT 3"}) {
+  for (std::string_view first : {"EHLO c.example", "HELO c.example", "STARTTLS"}) {
     session s;
     INFO(first);
     CHECK(s.feed(std::string(first) + "\r\nNOOP\r\n")
@@ -224,6 +241,13 @@ TEST_CASE("shutdown from our side at any time") {
     s.feed("half a mess");
     s.engine().shutdown(smtp::replies::idle_timeout());
     CHECK(s.feed("age\r\n.\r\n") == "421 4.4.2 Timeout, closing connection\r\n");
+    CHECK(s.events() == std::vector<std::string>{"aborted"});
+  }
+  SECTION("between the chunks of a message") {
+    session s;
+    bring_to(s, smtp::state_chunks);
+    s.engine().shutdown(smtp::replies::idle_timeout());
+    CHECK(s.feed("BDAT 0 LAST\r\n") == "421 4.4.2 Timeout, closing connection\r\n");
     CHECK(s.events() == std::vector<std::string>{"aborted"});
   }
   SECTION("while a question is open; a late answer is ignored") {

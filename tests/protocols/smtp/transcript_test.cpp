@@ -10,7 +10,12 @@ namespace {
 smtp::server_options options_of(const test::transcript& t) {
   smtp::server_options o;
   o.hostname = "mail.example.org";
-  o.kind = t.option("kind") == "submission" ? smtp::server_kind::submission : smtp::server_kind::mx;
+  if (t.option("kind") == "submission")
+    o.kind = smtp::server_kind::submission;
+  if (t.option("kind") == "lmtp")
+    o.kind = smtp::server_kind::lmtp;
+  if (t.option("bare_newlines") == "normalise")
+    o.bare_newlines = smtp::bare_newlines::normalise;
   o.implicit_tls = t.option("implicit_tls") == "yes";
   o.plaintext_auth_allowed = t.option("plaintext_auth") == "yes";
   o.limits.message_bytes = std::stoull(t.option("message_bytes", "1000"));
