@@ -11,6 +11,7 @@ struct smtp_limits {
   std::uint64_t recipients = 1'000; ///< twice what RFC 5321 4.5.3.1.8 asks for; beyond it 452 4.5.3
   std::uint64_t line_bytes = 2'048; ///< a command line; room for long AUTH responses, RFC 5321 4.5.3.1.4 asks for 512
   std::uint64_t errors = 20;        ///< wrong commands in a session before 421: no honest program needs as many
+  std::uint64_t hops = 50;          ///< Received fields of a message: more is a loop (RFC 5321 6.3)
   std::chrono::seconds idle{300};   ///< RFC 5321 4.5.3.2.7: at least 5 minutes
 };
 

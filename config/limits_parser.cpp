@@ -32,6 +32,7 @@ constexpr field<smtp_limits> smtp_fields[] = {
     {"recipients", &smtp_limits::recipients, 100, 100'000},  // RFC 5321 4.5.3.1.8
     {"line_bytes", &smtp_limits::line_bytes, 512, 64 * kib}, // RFC 5321 4.5.3.1.4
     {"errors", &smtp_limits::errors, 1, 10'000},
+    {"hops", &smtp_limits::hops, 10, 1'000},
     {"idle_seconds", &smtp_limits::idle, 10, day},
 };
 constexpr field<imap_limits> imap_fields[] = {

@@ -53,6 +53,22 @@ struct storage_settings {
   std::uint64_t reserve_bytes = 67'108'864; ///< free disk space below which new mail waits outside (452)
 };
 
+/// What becomes of a CR or LF inside a message that is not part of a CRLF.
+enum class bare_newlines : std::uint8_t { refuse, normalise };
+
+/// Addresses beyond its own that an account may send under.
+struct delegation {
+  std::string account;
+  std::vector<std::string> addresses; ///< as written; "@example.org" is the whole domain
+  std::size_t line = 0;
+  bool operator==(const delegation&) const = default;
+};
+
+struct smtp_settings {
+  config::bare_newlines newlines = config::bare_newlines::refuse;
+  std::vector<delegation> delegations;
+};
+
 enum class log_level : std::uint8_t { debug, info, warning, error };
 
 struct settings {
@@ -63,6 +79,7 @@ struct settings {
   std::vector<listener> listeners; ///< at least one
   admin_settings admin;
   storage_settings storage;
+  smtp_settings smtp;
   config::limits limits;
   log_level level = log_level::info;
 };

@@ -7,6 +7,7 @@
 #include "base/ip_address.hpp"
 #include "config/limits_parser.hpp"
 #include "config/settings.hpp"
+#include "config/smtp_parser.hpp"
 #include "config/table_reader.hpp"
 
 namespace merpati::config {
@@ -70,6 +71,7 @@ public:
     read_listeners();
     read_admin();
     read_storage();
+    read_smtp(root_, out_.smtp, report_);
     read_limits(root_.table("limits"), out_.limits, report_);
     read_log();
     root_.finish();
@@ -292,17 +294,8 @@ private:
 
   void read_log() {
     table_reader table(root_.table("log"), "[log]", report_);
-    static const std::vector<std::string> words{"debug", "info", "warning", "error"};
-    if (auto word = table.text("level")) {
-      auto at = std::find(words.begin(), words.end(), *word);
-      if (at != words.end()) {
-        out_.level = static_cast<log_level>(at - words.begin());
-      } else {
-        auto meant = nearest(ascii::lower(*word), words);
-        report_.add(table.line("level"), "level \"" + *word + "\" in [log] is unknown",
-                    meant ? "did you mean \"" + *meant + "\"?" : "write " + enumerate(words));
-      }
-    }
+    if (auto level = table.choice("level", {"debug", "info", "warning", "error"}))
+      out_.level = static_cast<log_level>(*level);
     table.finish();
   }
 

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <sstream>
 
+#include "base/ascii.hpp"
+
 namespace merpati::config {
 
 namespace {
@@ -128,6 +130,38 @@ std::optional<bool> table_reader::boolean(std::string_view key) {
   if (auto value = node->value_exact<bool>())
     return value;
   wrong_type(key, *node, "true or false");
+  return std::nullopt;
+}
+
+std::vector<std::string> table_reader::texts(std::string_view key) {
+  std::vector<std::string> out;
+  const auto* node = ask(key);
+  if (!node)
+    return out;
+  const auto* list = node->as_array();
+  if (!list) {
+    wrong_type(key, *node, "a list of texts");
+    return out;
+  }
+  for (const auto& entry : *list) {
+    if (auto value = entry.value_exact<std::string>())
+      out.push_back(std::move(*value));
+    else
+      wrong_type(key, entry, "a text");
+  }
+  return out;
+}
+
+std::optional<std::size_t> table_reader::choice(std::string_view key, const std::vector<std::string>& words) {
+  auto word = text(key);
+  if (!word)
+    return std::nullopt;
+  auto at = std::find(words.begin(), words.end(), *word);
+  if (at != words.end())
+    return static_cast<std::size_t>(at - words.begin());
+  auto meant = nearest(ascii::lower(*word), words);
+  report_.add(line(key), std::string(key) + " \"" + *word + "\" in " + name_ + " is unknown",
+              meant ? "did you mean \"" + *meant + "\"?" : "write " + enumerate(words));
   return std::nullopt;
 }
 

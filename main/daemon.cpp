@@ -127,7 +127,7 @@ struct mail_daemon::state {
 
   result<void> open_store();
   void plan_store();
-  void plan_services();
+  result<void> plan_services();
   void plan_sessions();
   result<void> bind_listeners();
   result<void> bind(const config::listener& where);
@@ -181,7 +181,7 @@ void mail_daemon::state::plan_store() {
   }
 }
 
-void mail_daemon::state::plan_services() {
+result<void> mail_daemon::state::plan_services() {
   auto made = std::make_shared<session::services>();
   made->hostname = settings.hostname;
   made->limits = settings.limits;
@@ -190,6 +190,14 @@ void mail_daemon::state::plan_services() {
   made->intake.mime.parts = settings.limits.mime.parts;
   made->intake.mime.header_octets = settings.limits.mime.header_bytes;
   made->intake.mime.parameters = settings.limits.mime.parameters;
+  made->bare_newlines = settings.smtp.newlines == config::bare_newlines::normalise ? smtp::bare_newlines::normalise
+                                                                                   : smtp::bare_newlines::refuse;
+  for (const auto& entry : settings.smtp.delegations)
+    for (const auto& address : entry.addresses)
+      if (auto added = made->delegations.add(entry.account, address); !added)
+        return fail(errc::invalid, settings.file.string() + ":" + std::to_string(entry.line) + ": [[delegation]] of "
+                                       + entry.account + " has an address that can't be: " + address
+                                       + "; correct or remove it");
   made->store = store;
   made->mailboxes_slot = std::make_shared<runtime::actor_slot>();
   made->authenticator_slot = std::make_shared<runtime::actor_slot>();
@@ -228,6 +236,7 @@ void mail_daemon::state::plan_services() {
   };
   children.push_back(std::move(authenticator));
   services = std::move(made);
+  return {};
 }
 
 void mail_daemon::state::plan_sessions() {
@@ -388,7 +397,8 @@ result<std::unique_ptr<mail_daemon>> mail_daemon::start(const config::settings& 
   if (auto opened = own.open_store(); !opened)
     return tl::make_unexpected(opened.error());
   own.plan_store();
-  own.plan_services();
+  if (auto planned = own.plan_services(); !planned)
+    return tl::make_unexpected(planned.error());
   own.plan_sessions();
   if (auto bound = own.bind_listeners(); !bound)
     return tl::make_unexpected(bound.error());

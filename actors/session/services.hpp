@@ -11,10 +11,12 @@
 #include "actors/auth/authenticator_actor.hpp"
 #include "actors/mail/mailboxes_actor.hpp"
 #include "actors/mail/message_intake.hpp"
+#include "actors/mail/sender_rules.hpp"
 #include "actors/runtime/supervisor.hpp"
 #include "actors/store/node_store.hpp"
 #include "base/clock.hpp"
 #include "config/limits.hpp"
+#include "protocols/smtp/server_engine.hpp"
 #include "protocols/tls/context.hpp"
 
 namespace merpati::session {
@@ -33,6 +35,8 @@ struct services {
   std::string hostname;
   config::limits limits;
   mail::intake_limits intake;
+  smtp::bare_newlines bare_newlines = smtp::bare_newlines::refuse;
+  mail::sender_delegations delegations;
   const clock_source* clock = &clock_source::system();
   std::shared_ptr<const store::node_store> store;
   std::shared_ptr<runtime::actor_slot> mailboxes_slot;

@@ -92,8 +92,8 @@ public:
   void accept(std::string_view text = {});
   /// No, to the same. With code 421 the session ends.
   void refuse(const reply& why);
-  /// To data_end over LMTP: one reply for each recipient, in the order of the envelope (RFC 2033 4.2). accept() and
-  /// refuse() say the same for each.
+  /// To data_end: over LMTP one reply for each recipient, in the order of the envelope (RFC 2033 4.2), where accept()
+  /// and refuse() say the same for each; else one reply. After a 421 the session ends.
   void answer_each(std::span<const reply> replies);
   void authenticated(auth_outcome outcome);
   /// The handshake is done: input in clear that came behind STARTTLS is dropped, the session is as after connecting

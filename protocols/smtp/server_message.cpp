@@ -150,15 +150,20 @@ void server_engine::answer_all(const reply& r) {
 void server_engine::answer_each(std::span<const reply> replies) {
   if (mode_ == mode::closed)
     return;
-  if (options_.kind != server_kind::lmtp || question_ != question::end || replies.size() != envelope_.recipients.size())
+  const auto wanted = options_.kind == server_kind::lmtp ? envelope_.recipients.size() : 1;
+  if (question_ != question::end || replies.size() != wanted)
     throw std::logic_error("smtp: answer_each() answers no open question");
   question_ = question::none;
   bool taken = false;
+  bool closes = false;
   for (const auto& r : replies) {
-    write_reply(r, output_);
+    say(r);
     taken = taken || r.is_positive();
+    closes = closes || r.closes();
   }
   end_message(taken);
+  if (closes)
+    end_session(std::nullopt);
 }
 
 void server_engine::end_message(bool taken) {

@@ -350,3 +350,27 @@ TEST_CASE("the summary tells who listens where") {
            "admin        127.0.0.1:any free port\n"
            "messages     up to 52428800 octets\n");
 }
+
+TEST_CASE("how mail is received, and who may send as whom") {
+  auto s = config::parse(good_head + good_listener + "[smtp]\nbare_newlines = \"normalise\"\n[[delegation]]\n"
+                             + "account = \"a@example.org\"\naddresses = [\"b@example.org\", \"@example.com\"]\n",
+                         "/etc/merpati/merpati.toml");
+  REQUIRE(s);
+  CHECK(s->smtp.newlines == config::bare_newlines::normalise);
+  REQUIRE(s->smtp.delegations.size() == 1);
+  CHECK(s->smtp.delegations[0] == config::delegation{"a@example.org", {"b@example.org", "@example.com"}, 9});
+  CHECK(only_error("[smtp]\nbare_newlines = \"normalize\"\n")
+        == "8: bare_newlines \"normalize\" in [smtp] is unknown; did you mean \"normalise\"?");
+  CHECK(only_error("[[delegation]]\naddresses = [\"b@example.org\"]\n")
+        == "7: [[delegation]] has no account; add account = \"office@example.org\": who may send");
+  CHECK(only_error("[[delegation]]\naccount = \"a@example.org\"\n")
+        == "7: [[delegation]] has no addresses; add addresses = [\"info@example.org\"]: what it may send as");
+  CHECK(only_error("[[delegation]]\naccount = \"@example.org\"\naddresses = []\n")
+        == "8: account \"@example.org\" in [[delegation]] is no address; write a whole address such as "
+           "\"office@example.org\"");
+  CHECK(only_error("[[delegation]]\naccount = \"a@example.org\"\naddresses = [\"b@\"]\n")
+        == "9: \"b@\" in addresses of [[delegation]] is no address; write \"info@example.org\", or \"@example.org\" "
+           "for all of a domain");
+  CHECK(only_error("[[delegation]]\naccount = \"a@example.org\"\naddresses = \"b@example.org\"\n")
+        == "9: addresses in [[delegation]] is a text, not a list of texts; write a list of texts");
+}

@@ -1,0 +1,67 @@
+// One mail transaction of an SMTP or LMTP session, from MAIL to the end of the data: who it is from and to, the message
+// on its way into the store, and the commit. A part of the session, not an actor.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "actors/mail/message_intake.hpp"
+#include "actors/mail/router.hpp"
+#include "actors/runtime/session.hpp"
+#include "actors/session/services.hpp"
+#include "protocols/smtp/message_header.hpp"
+#include "protocols/smtp/server_engine.hpp"
+
+namespace merpati::session {
+
+/// Nothing: go on.
+using refusal = std::optional<smtp::reply>;
+
+class smtp_transaction {
+public:
+  /// `engine` is asked for facts of the session; all three outlive this.
+  smtp_transaction(runtime::session_io& io, const services& services, const smtp::server_engine& engine);
+
+  /// MAIL: forgets what was before.
+  refusal begin(const smtp::mail_from& sender, const std::optional<auth::identity>& who);
+  /// RCPT.
+  refusal add_recipient(const smtp::mailbox& recipient);
+  /// DATA, or the first BDAT.
+  void begin_message(const smtp::envelope& envelope);
+  /// The next octets of the message. What goes wrong is told by finish().
+  runtime::task<void> take(std::string_view octets);
+
+  /// The message is complete: makes it durable. One reply for all recipients, or over LMTP one for each in the order of
+  /// the envelope (RFC 2033 4.2).
+  runtime::task<std::vector<smtp::reply>> finish();
+
+  /// Drops the message that is under way, if any.
+  void forget_message();
+
+private:
+  refusal refusal_for(const mail::local_delivery& to, const storage::read_view& view) const;
+  void begin_body();
+  refusal complete_submission(const smtp::header_facts& facts, std::string& header) const;
+  std::string trace_header() const;
+  runtime::task<std::vector<smtp::reply>> store(mail::taken_message taken);
+  std::vector<smtp::reply> replies_to(const storage::outcome& done) const;
+  bool is_lmtp() const noexcept { return engine_.options().kind == smtp::server_kind::lmtp; }
+
+  runtime::session_io& io_;
+  const services& services_;
+  const smtp::server_engine& engine_;
+  std::optional<auth::identity> who_; ///< who logged in
+  std::uint64_t declared_bytes_ = 0;
+  std::vector<mail::local_delivery> deliveries_; ///< each account once
+  std::vector<std::size_t> delivery_of_;         ///< for each recipient of the envelope, its place in deliveries_
+  const smtp::envelope* envelope_ = nullptr;     ///< the engine's, while a message is under way
+  std::string message_id_;                       ///< our name for the message
+  smtp::header_collector header_;
+  std::optional<mail::message_intake> intake_;
+  refusal failure_; ///< told at the end of the data; the rest is read and dropped
+};
+
+} // namespace merpati::session
