@@ -158,11 +158,19 @@ result<void> change_set::check_message(const add_message& m) const {
     return fail(errc::too_many, fmt::format("a message has at most {} recipients", storage_limits.targets));
   if (m.targets.empty() && m.waiting.empty())
     return fail(errc::invalid, "a message needs a mailbox or somebody who waits for it");
-  if (m.summary.size() > storage_limits.summary_bytes)
-    return fail(errc::too_big, "the message's summary is too large");
-  for (const auto& t : m.targets) {
-    if (t.header.size() > storage_limits.header_bytes)
+  if (m.fronts.size() > storage_limits.fronts)
+    return fail(errc::too_many, fmt::format("a message has at most {} fronts", storage_limits.fronts));
+  for (const auto& f : m.fronts) {
+    if (f.summary.size() > storage_limits.summary_bytes)
+      return fail(errc::too_big, "the message's summary is too large");
+    if (f.header.size() > storage_limits.header_bytes)
       return fail(errc::too_big, "the header put before the message is too large");
+  }
+  auto has_front = [&](const auto& recipient) { return recipient.front < m.fronts.size(); };
+  if (!std::all_of(m.targets.begin(), m.targets.end(), has_front)
+      || !std::all_of(m.waiting.begin(), m.waiting.end(), has_front))
+    return fail(errc::invalid, "a recipient has a front that the message does not have");
+  for (const auto& t : m.targets) {
     if (auto good = check_keywords(t.keywords); !good)
       return good;
   }
@@ -207,11 +215,11 @@ result<std::vector<change_set::resolved_target>> change_set::resolve_targets(con
       known = accounts.emplace(r.account, std::pair(std::move(*account), usage(r.account).row.quota)).first;
     }
     auto& [account, used] = known->second;
-    auto size = plan_.bodies.at(plan.of_target.at(i)).row.size_bytes;
+    auto size = plan_.bodies.at(plan.of_front.at(t.front)).row.size_bytes;
     if (fits(account, used, size, 1)) {
       used.bytes += size;
       used.messages += 1;
-    } else if (m.skip_over_quota) {
+    } else if (t.skip_when_full) {
       r.skipped = true;
     } else {
       return fail(errc::over_quota, fmt::format("the mailboxes of {} are full", account.name));
@@ -260,7 +268,8 @@ result<outcome> change_set::carry_out(const add_message& m) {
     auto bits = keyword_bits(r.mailbox, t.keywords);
     if (!bits)
       return tl::unexpected(bits.error());
-    const auto& body = plan_.bodies.at(plan.of_target[i]).row;
+    const auto planned = plan.of_front[t.front];
+    const auto& body = plan_.bodies.at(planned).row;
     message_row row;
     row.flags = t.flags & all_flags;
     row.keywords = *bits;
@@ -270,13 +279,14 @@ result<outcome> change_set::carry_out(const add_message& m) {
     row.save_date = m.now;
     row.email = body.id.value;
     row.thread = m.thread_key ? m.thread_key : row.email;
-    use_planned(plan.of_target[i]);
+    use_planned(planned);
     done.places.push_back(insert_message(r.mailbox, row));
     done.changed = done.places.back().changed;
   }
   for (const auto& w : m.waiting) {
-    use_planned(plan.of_waiting);
-    done.waiting.push_back(insert_waiting(w, plan_.bodies.at(plan.of_waiting).row.id));
+    const auto planned = plan.of_front[w.front];
+    use_planned(planned);
+    done.waiting.push_back(insert_waiting(w, plan_.bodies.at(planned).row.id));
   }
   if (is_set(m.delivery)) {
     txn_.put(table::deliveries, schema::as_key(m.delivery), schema::encode(schema::delivery_row{m.now, done}));

@@ -88,38 +88,39 @@ result<void> shard::state::place_spooled(const spooled_body& spooled, planned_bo
 
 void shard::state::plan_message(transaction& txn, const add_message& m, batch_plan& plan,
                                 std::vector<segment_writer::record>& records, std::vector<std::string>& linked) {
-  // A body for each different header; ids are used up whatever becomes of the mutation, so that they do not depend on
+  // A body for each front that is used; ids are used up whatever becomes of the mutation, so that they do not depend on
   // how mutations are grouped into batches.
   auto& mine = plan.messages[&m];
   auto first = plan.bodies.size();
-  std::unordered_map<std::string_view, std::size_t> by_header;
-  auto body_for = [&](std::string_view header) {
-    auto [at, is_new] = by_header.try_emplace(header, plan.bodies.size());
-    if (is_new) {
-      planned_body body;
-      body.row.id = body_id(plan.next_body++);
-      body.row.size_bytes = header.size() + size_of(m.body);
-      body.summary = m.summary;
-      body.header = header;
-      plan.bodies.push_back(body);
-    }
-    return at->second;
+  mine.of_front.assign(m.fronts.size(), message_plan::unused);
+  std::uint64_t bytes = 0;
+  auto want = [&](std::uint32_t index) {
+    if (index >= m.fronts.size() || mine.of_front[index] != message_plan::unused)
+      return;
+    mine.of_front[index] = plan.bodies.size();
+    planned_body body;
+    body.row.id = body_id(plan.next_body++);
+    body.row.size_bytes = m.fronts[index].header.size() + size_of(m.body);
+    body.summary = m.fronts[index].summary;
+    body.header = m.fronts[index].header;
+    bytes += body.row.size_bytes;
+    plan.bodies.push_back(body);
   };
   for (const auto& t : m.targets)
-    mine.of_target.push_back(body_for(t.header));
-  if (!m.waiting.empty())
-    mine.of_waiting = body_for({});
+    want(t.front);
+  for (const auto& w : m.waiting)
+    want(w.front);
 
   bool named = std::any_of(m.delivery.begin(), m.delivery.end(), [](auto octet) { return octet != 0; });
   if (named && txn.has(table::deliveries, schema::as_key(m.delivery)))
     return;
   if (!plan.room)
     plan.room = room_for_bodies();
-  if (*plan.room < size_of(m.body)) {
+  if (*plan.room < bytes) {
     mine.failed = error{errc::disk_full, fmt::format("the disk of {} is nearly full", paths.folder.string())};
     return;
   }
-  *plan.room -= size_of(m.body);
+  *plan.room -= bytes;
   if (auto admitted = map_admits(); !admitted) {
     mine.failed = admitted.error();
     return;
@@ -190,8 +191,8 @@ void shard::state::give_up_records(batch_plan& plan, const error& why) {
     if (in_segment(i))
       plan.bodies[i].written = false;
   for (auto& [m, mine] : plan.messages) {
-    bool hit = std::any_of(mine.of_target.begin(), mine.of_target.end(), in_segment)
-               || (!m->waiting.empty() && in_segment(mine.of_waiting));
+    bool hit = std::any_of(mine.of_front.begin(), mine.of_front.end(),
+                           [&](std::size_t i) { return i != message_plan::unused && in_segment(i); });
     if (hit && !mine.failed)
       mine.failed = why;
   }

@@ -25,11 +25,11 @@ struct planned_body {
   bool written = false;    ///< false: the mutation was known to need no body
 };
 
-/// The bodies of one add_message: targets with the same header share one.
+/// The bodies of one add_message, one for each front that somebody uses.
 struct message_plan {
-  std::vector<std::size_t> of_target; ///< index into batch_plan::bodies, for each target
-  std::size_t of_waiting = 0;         ///< the same, for all waiting rows
-  std::optional<error> failed;        ///< its body could not be put on disk
+  static constexpr std::size_t unused = SIZE_MAX;
+  std::vector<std::size_t> of_front; ///< index into batch_plan::bodies, or `unused`
+  std::optional<error> failed;       ///< its bodies could not be put on disk
 };
 
 struct batch_plan {

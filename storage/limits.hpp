@@ -14,6 +14,7 @@ struct limits {
   std::size_t settings_bytes = 1 << 20;           ///< a list of some 20,000 members
   std::size_t summary_bytes = 16 << 20;           ///< larger than any header block that is accepted
   std::size_t header_bytes = 64 << 10;            ///< Return-Path, Delivered-To and Received, with room
+  std::size_t fronts = 4'096;                     ///< each is a body of its own: far more lists than a message meets
   std::size_t details_bytes = 1 << 20;            ///< a waiting row holds one recipient's story
   std::size_t targets = 100'000;                  ///< a large list in one message
   std::size_t list_items = 4'000'000;             ///< UIDs or rows in one mutation

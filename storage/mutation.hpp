@@ -28,6 +28,13 @@ struct spooled_body {
 /// The octets of a message, in memory (shared, never changed) or in a spool file.
 using body_source = std::variant<std::shared_ptr<const std::string>, spooled_body>;
 
+/// What stands before the octets of a message for some of its recipients (their list's fields, say). Each front that is
+/// used makes one body, which all mailboxes and waiting rows with that front share.
+struct front {
+  std::string header;  ///< whole lines, or nothing
+  std::string summary; ///< of header and body together, written by the caller's summary function; opaque here
+};
+
 /// Which mailbox a new message goes to. A mailbox that is missing is made for `account` if `create` is set
 /// (delivery); else it answers errc::not_found (APPEND).
 struct target {
@@ -35,9 +42,10 @@ struct target {
   mailbox_id mailbox; ///< by id, or none: by `name`
   std::string name = "INBOX";
   bool create = false;
-  std::string header; ///< put before the body for this target alone; empty today for mailboxes that share a body
+  std::uint32_t front = 0; ///< index into add_message::fronts
   std::uint8_t flags = 0;
   std::vector<std::string> keywords;
+  bool skip_when_full = false; ///< over quota: passed over, instead of failing the whole mutation with over_quota
 };
 
 /// Who waits for the body of this add_message on the way out; see waiting_row.
@@ -45,20 +53,19 @@ struct new_waiting {
   std::string destination;
   timestamp next_due;
   std::string details;
+  std::uint32_t front = 0; ///< index into add_message::fronts
 };
 
-/// A message into any number of mailboxes and of waiting-list rows: all of it or nothing. A target over quota fails
-/// the whole mutation with over_quota unless `skip_over_quota`.
+/// A message into any number of mailboxes and of waiting-list rows: all of it or nothing.
 struct add_message {
   delivery_id delivery{}; ///< all zero: none (APPEND)
   body_source body;
-  std::string summary;          ///< written by the caller's summary function; opaque here
+  std::vector<front> fronts;    ///< at least one
   std::uint64_t thread_key = 0; ///< hash of the thread's root Message-ID; 0: none
   timestamp now;                ///< save date
   timestamp internal_date;
   std::vector<target> targets;
   std::vector<new_waiting> waiting;
-  bool skip_over_quota = false;
 };
 
 /// RFC 9051 6.4.6 and RFC 7162 3.1.3.

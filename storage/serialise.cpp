@@ -59,15 +59,18 @@ void put(encoder& e, const add_message& m) {
     const auto& spooled = std::get<spooled_body>(m.body);
     e.u8(2).text(spooled.file).varint(spooled.size_bytes).u64(spooled.checksum);
   }
-  e.text(m.summary).u64(m.thread_key).time(m.now).time(m.internal_date).varint(m.targets.size());
+  e.varint(m.fronts.size());
+  for (const auto& f : m.fronts)
+    e.text(f.header).text(f.summary);
+  e.u64(m.thread_key).time(m.now).time(m.internal_date).varint(m.targets.size());
   for (const auto& t : m.targets) {
-    e.varint(t.account.value).varint(t.mailbox.value).text(t.name).u8(t.create).text(t.header).u8(t.flags);
+    e.varint(t.account.value).varint(t.mailbox.value).text(t.name).u8(t.create).varint(t.front).u8(t.flags);
     put_texts(e, t.keywords);
+    e.u8(t.skip_when_full);
   }
   e.varint(m.waiting.size());
   for (const auto& w : m.waiting)
-    e.text(w.destination).time(w.next_due).text(w.details);
-  e.u8(m.skip_over_quota);
+    e.text(w.destination).time(w.next_due).text(w.details).varint(w.front);
 }
 
 void take(decoder& d, add_message& m) {
@@ -89,7 +92,12 @@ void take(decoder& d, add_message& m) {
   } else {
     d.bad();
   }
-  m.summary = d.text(longest_text);
+  for (auto n = d.count(storage_limits.fronts); n > 0 && d.ok(); --n) {
+    front f;
+    f.header = d.text(longest_text);
+    f.summary = d.text(longest_text);
+    m.fronts.push_back(std::move(f));
+  }
   m.thread_key = d.u64();
   m.now = d.time();
   m.internal_date = d.time();
@@ -99,9 +107,10 @@ void take(decoder& d, add_message& m) {
     t.mailbox = mailbox_id(d.varint());
     t.name = d.text(longest_text);
     t.create = d.boolean();
-    t.header = d.text(longest_text);
+    t.front = d.varint32();
     t.flags = d.u8();
     t.keywords = take_texts(d);
+    t.skip_when_full = d.boolean();
     m.targets.push_back(std::move(t));
   }
   for (auto n = d.count(storage_limits.targets); n > 0 && d.ok(); --n) {
@@ -109,9 +118,9 @@ void take(decoder& d, add_message& m) {
     w.destination = d.text(longest_text);
     w.next_due = d.time();
     w.details = d.text(longest_text);
+    w.front = d.varint32();
     m.waiting.push_back(std::move(w));
   }
-  m.skip_over_quota = d.boolean();
 }
 
 void put(encoder& e, const store_flags& m) {

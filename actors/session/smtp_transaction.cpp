@@ -181,15 +181,15 @@ task<std::vector<smtp::reply>> smtp_transaction::store(mail::taken_message taken
   store::commit request;
   auto& message = request.change.emplace<storage::add_message>();
   message.body = std::move(taken.body);
-  message.summary = std::move(taken.summary);
+  message.fronts.push_back({"", std::move(taken.summary)});
   message.thread_key = taken.thread_key;
   message.now = services_.clock->now();
   message.internal_date = message.now;
-  message.skip_over_quota = is_lmtp(); // each recipient has its own reply there
   for (const auto& to : deliveries_) {
     storage::target inbox;
     inbox.account = to.account;
     inbox.create = true;
+    inbox.skip_when_full = is_lmtp(); // each recipient has its own reply there
     message.targets.push_back(std::move(inbox));
   }
   auto reply = co_await io_.ask<store::commit_reply>(services_.store->writer(0), std::move(request));

@@ -22,7 +22,8 @@ TEST_CASE("a large body is taken over from its spool file") {
   auto m = message_to(alice, "");
   m.body = *finished;
   m.targets.push_back(m.targets[0]);
-  m.targets[1].header = "Delivered-To: alice\r\n";
+  m.fronts.push_back({"Delivered-To: alice\r\n", summary_of("Delivered-To: alice\r\n")});
+  m.targets[1].front = 1;
   auto done = must(*s, m);
   spool.reset();
   CHECK(std::filesystem::is_empty(folder.path() / "spool"));
@@ -177,7 +178,7 @@ TEST_CASE("the map grows by itself; a full one refuses mail and still lets go of
     auto s = open_shard(options);
     auto alice = add_account(*s, "alice@example.org");
     auto m = message_to(alice, "x");
-    m.summary = std::string(3000, 's');
+    m.fronts[0].summary = std::string(3000, 's');
     std::vector<mutation> batch(50, m);
     for (int i = 0; i < 40; ++i)
       for (auto& answer : s->apply(batch))
@@ -191,7 +192,7 @@ TEST_CASE("the map grows by itself; a full one refuses mail and still lets go of
     auto s = open_shard(options);
     auto alice = add_account(*s, "alice@example.org");
     auto m = message_to(alice, "x");
-    m.summary = std::string(3000, 's');
+    m.fronts[0].summary = std::string(3000, 's');
     std::vector<mutation> batch(50, m);
     std::vector<uid> stored;
     bool full = false;

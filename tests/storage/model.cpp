@@ -45,6 +45,7 @@ mutation model::random_mutation(std::mt19937_64& random) {
   default: {
     auto text = std::to_string(++number_) + std::string(random() % 3000, 'b');
     auto m = message_to(owner, text, mailbox_names[random() % mailbox_names.size()]);
+    m.fronts.push_back({"X: y\r\n", summary_of("X: y\r\n" + text)});
     m.targets[0].flags = static_cast<std::uint8_t>(random() % 32);
     if (random() % 4 == 0)
       m.targets[0].keywords = {keyword_names[random() % 3]};
@@ -52,7 +53,7 @@ mutation model::random_mutation(std::mt19937_64& random) {
       auto t = m.targets[0];
       t.account = owners[random() % owners.size()];
       t.name = mailbox_names[random() % mailbox_names.size()];
-      t.header = random() % 4 ? "" : "X: y\r\n";
+      t.front = random() % 4 ? 0 : 1;
       m.targets.push_back(t);
     }
     return m;
@@ -91,7 +92,7 @@ void model::carry_out(const mutation& m, const outcome& done) {
       REQUIRE(p.changed.value >= b.highest);
       b.highest = p.changed.value;
       message text;
-      text.text = add->targets[i].header + *std::get<0>(add->body);
+      text.text = add->fronts[add->targets[i].front].header + *std::get<0>(add->body);
       text.flags = add->targets[i].flags;
       text.keywords = {add->targets[i].keywords.begin(), add->targets[i].keywords.end()};
       text.changed = p.changed.value;

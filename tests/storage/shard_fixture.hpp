@@ -98,7 +98,7 @@ inline account_id add_account(shard& s, const std::string& name, std::uint64_t q
 
 inline add_message message_to(account_id who, std::string body, std::string mailbox = "INBOX") {
   add_message m;
-  m.summary = summary_of(body);
+  m.fronts.push_back({"", summary_of(body)});
   m.body = std::make_shared<const std::string>(std::move(body));
   m.now = at(1'700'000'000);
   m.internal_date = at(1'600'000'000);

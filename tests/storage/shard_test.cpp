@@ -47,11 +47,14 @@ TEST_CASE("one body serves all recipients of a shard and goes with the last of t
   m.targets.resize(20, m.targets[0]);
   for (std::size_t i = 0; i < 20; ++i)
     m.targets[i].account = people[i];
-  m.targets[19].header = "X-Own: yes\r\n";
+  m.fronts.push_back({"X-Own: yes\r\n", summary_of("X-Own: yes\r\nbody")});
+  m.fronts.push_back({"X-Unused: yes\r\n", "nobody has it"});
+  m.targets[19].front = 1;
   m.waiting.push_back({"example.net", at(5), "details"});
+  m.waiting.push_back({"example.net", at(5), "of the other body", 1});
   auto done = must(*s, m);
   REQUIRE(done.places.size() == 20);
-  REQUIRE(done.waiting.size() == 1);
+  REQUIRE(done.waiting.size() == 2);
   {
     auto view = s->read();
     auto shared = view->message(done.places[0].mailbox, uid(1))->body;
@@ -61,6 +64,10 @@ TEST_CASE("one body serves all recipients of a shard and goes with the last of t
     CHECK(own->body != shared);
     CHECK(own->size_bytes == 16);
     CHECK(octets_of(*s, *view->body(own->body)) == "X-Own: yes\r\nbody");
+    CHECK(view->summary(own->body) == summary_of("X-Own: yes\r\nbody"));
+    CHECK(view->body(own->body)->references == 2);
+    CHECK(view->waiting(done.waiting[1])->body == own->body);
+    CHECK(s->statistics().segment_bytes < 400); // nothing of the front that nobody has
   }
   for (const auto& p : done.places)
     must(*s, expunge{p.mailbox, {p.id}, false});
@@ -105,6 +112,41 @@ TEST_CASE("a delivery id is carried out once, across reopening, and forgotten wh
   require_clean(options);
 }
 
+TEST_CASE("a list of 10,000 mailboxes is one body and rows, in one commit") {
+  temporary_folder folder;
+  auto options = small_options(folder.path());
+  auto s = open_shard(options);
+  std::vector<mutation> people;
+  for (int i = 0; i < 10'000; ++i) {
+    put_account one;
+    one.account.name = "m" + std::to_string(i) + "@example.org";
+    people.emplace_back(one);
+  }
+  add_message m = message_to({}, "to all of you");
+  m.fronts[0].header = "List-Id: <all.example.org>\r\n";
+  m.targets.clear();
+  for (const auto& made : s->apply(people)) {
+    target t;
+    t.account = made.value().account;
+    t.create = true;
+    m.targets.push_back(t);
+  }
+  const auto commits = s->statistics().commits;
+  const auto done = must(*s, m);
+  CHECK(s->statistics().commits == commits + 1);
+  REQUIRE(done.places.size() == 10'000);
+  CHECK(done.touched.size() == 10'000);
+  {
+    auto view = s->read();
+    const auto body = view->message(done.places[0].mailbox, uid(1))->body;
+    CHECK(view->message(done.places[9'999].mailbox, uid(1))->body == body);
+    CHECK(view->body(body)->references == 10'000);
+    CHECK(s->statistics().segment_bytes < 500);
+  }
+  s.reset();
+  require_clean(options);
+}
+
 TEST_CASE("quota refuses the whole message, or skips the target that asked for it") {
   temporary_folder folder;
   auto options = small_options(folder.path());
@@ -117,7 +159,7 @@ TEST_CASE("quota refuses the whole message, or skips the target that asked for i
   auto before = *s->dump();
   CHECK(refused(*s, m) == errc::over_quota);
   CHECK(s->read()->mailbox(large, "INBOX")->messages == 1);
-  m.skip_over_quota = true;
+  m.targets[1].skip_when_full = true;
   auto done = must(*s, m);
   CHECK(done.places[0].id == uid(2));
   CHECK(done.places[1].id == uid());
@@ -375,6 +417,7 @@ TEST_CASE("the waiting list keeps its order and replaces rows by a DSN once") {
   auto alice = add_account(*s, "alice@example.org");
   add_message m;
   m.body = std::make_shared<const std::string>("outgoing");
+  m.fronts.emplace_back();
   m.waiting = {{"b.example", at(20), "2"}, {"a.example", at(-5), "0"}, {"c.example", at(10), "1"}};
   auto rows = must(*s, m).waiting;
   auto order = [&](std::int64_t from) {

@@ -63,7 +63,7 @@ std::uint64_t write_for(const settings& set, std::vector<shard*> shards) {
           m.delivery[k] = static_cast<std::uint8_t>(++number * 0x9e3779b97f4a7c15ull >> (8 * k));
         m.delivery[15] = 1;
         m.body = std::make_shared<const std::string>(set.size_bytes, static_cast<char>('a' + number % 26));
-        m.summary.assign(summary_bytes, 's');
+        m.fronts.push_back({"", std::string(summary_bytes, 's')});
         m.now = timestamp(std::chrono::microseconds(1'700'000'000'000'000 + static_cast<std::int64_t>(number)));
         m.internal_date = m.now;
         target t;
