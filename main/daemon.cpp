@@ -198,6 +198,7 @@ result<void> mail_daemon::state::plan_services() {
         return fail(errc::invalid, settings.file.string() + ":" + std::to_string(entry.line) + ": [[delegation]] of "
                                        + entry.account + " has an address that can't be: " + address
                                        + "; correct or remove it");
+  made->routing.hostname = settings.hostname;
   made->store = store;
   made->mailboxes_slot = std::make_shared<runtime::actor_slot>();
   made->authenticator_slot = std::make_shared<runtime::actor_slot>();

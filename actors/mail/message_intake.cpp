@@ -27,11 +27,17 @@ struct message_intake::spool {
   }
 };
 
-message_intake::message_intake(const store::node_store& store, std::uint32_t shard, const intake_limits& limits)
-    : store_(&store), shard_(shard), limits_(&limits), parser_(limits.mime) {}
+message_intake::message_intake(const store::node_store& store, std::uint32_t shard, const intake_limits& limits,
+                               std::vector<std::string> fronts)
+    : store_(&store), shard_(shard), limits_(&limits), fronts_(std::move(fronts)) {
+  parsers_.reserve(fronts_.size());
+  for (const auto& header : fronts_)
+    parsers_.emplace_back(limits.mime).feed(header);
+}
 
 void message_intake::add(std::string_view octets) {
-  parser_.feed(octets);
+  for (auto& parser : parsers_)
+    parser.feed(octets);
   buffer_.append(octets);
 }
 
@@ -48,10 +54,10 @@ runtime::task<result<void>> message_intake::flush(runtime::session_io& io) {
 }
 
 runtime::task<result<taken_message>> message_intake::finish(runtime::session_io& io) {
-  auto tree = parser_.finish();
   taken_message taken;
-  taken.summary = mime::summarise(tree, limits_->mime);
-  if (auto view = mime::summary_view::open(taken.summary))
+  for (std::size_t i = 0; i != fronts_.size(); ++i)
+    taken.fronts.push_back({std::move(fronts_[i]), mime::summarise(parsers_[i].finish(), limits_->mime)});
+  if (auto view = mime::summary_view::open(taken.fronts.front().summary))
     taken.thread_key = view->thread_key();
   if (!spool_) {
     taken.body = std::make_shared<const std::string>(std::move(buffer_));

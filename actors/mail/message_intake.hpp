@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "actors/runtime/session.hpp"
 #include "actors/store/node_store.hpp"
@@ -17,7 +18,7 @@ namespace merpati::mail {
 /// What add_message wants to know of a message.
 struct taken_message {
   storage::body_source body;
-  std::string summary;
+  std::vector<storage::front> fronts; ///< as they were handed in, each with its summary
   std::uint64_t thread_key = 0;
   std::shared_ptr<void> spool; ///< keeps a spooled body's file; to be held until add_message is answered
 };
@@ -29,8 +30,10 @@ struct intake_limits {
 
 class message_intake {
 public:
-  /// Spools in the folder of `shard`. `store` and `limits` outlive the intake.
-  message_intake(const store::node_store& store, std::uint32_t shard, const intake_limits& limits);
+  /// Spools in the folder of `shard`. `fronts`: what will stand before the message for some of its recipients; one is
+  /// empty where nothing does. `store` and `limits` outlive the intake.
+  message_intake(const store::node_store& store, std::uint32_t shard, const intake_limits& limits,
+                 std::vector<std::string> fronts = {std::string()});
 
   /// The next octets. Follow it with flush() when wants_flush().
   void add(std::string_view octets);
@@ -49,7 +52,8 @@ private:
   const store::node_store* store_;
   std::uint32_t shard_;
   const intake_limits* limits_;
-  mime::parser parser_;
+  std::vector<std::string> fronts_;
+  std::vector<mime::parser> parsers_; ///< one for each front: places in a message depend on what stands before it
   std::string buffer_;
   std::shared_ptr<spool> spool_;
 };

@@ -46,7 +46,7 @@ runtime::task<imap::reply> imap_service::end_append() {
     co_return imap::reply_for(taken.error());
   storage::add_message message;
   message.body = std::move(taken->body);
-  message.fronts.push_back({"", std::move(taken->summary)});
+  message.fronts = std::move(taken->fronts);
   message.thread_key = taken->thread_key;
   message.now = services_->clock->now();
   message.internal_date = date.value_or(message.now);

@@ -11,6 +11,7 @@
 #include "actors/auth/authenticator_actor.hpp"
 #include "actors/mail/mailboxes_actor.hpp"
 #include "actors/mail/message_intake.hpp"
+#include "actors/mail/router.hpp"
 #include "actors/mail/sender_rules.hpp"
 #include "actors/runtime/supervisor.hpp"
 #include "actors/store/node_store.hpp"
@@ -37,6 +38,7 @@ struct services {
   mail::intake_limits intake;
   smtp::bare_newlines bare_newlines = smtp::bare_newlines::refuse;
   mail::sender_delegations delegations;
+  mail::routing_rules routing;
   const clock_source* clock = &clock_source::system();
   std::shared_ptr<const store::node_store> store;
   std::shared_ptr<runtime::actor_slot> mailboxes_slot;

@@ -72,7 +72,7 @@ task<void> smtp_session::run() {
     } else if (const auto* sender = std::get_if<smtp::mail_from>(&step)) {
       answer(transaction_.begin(*sender, who_));
     } else if (const auto* recipient = std::get_if<smtp::rcpt_to>(&step)) {
-      answer(transaction_.add_recipient(recipient->recipient));
+      answer(transaction_.add_recipient(*recipient));
     } else if (const auto* begin = std::get_if<smtp::data_begin>(&step)) {
       transaction_.begin_message(*begin->envelope);
       engine_.accept();

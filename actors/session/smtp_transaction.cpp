@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "actors/mail/sender_rules.hpp"
+#include "actors/mail/waiting_details.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "protocols/smtp/trace_writer.hpp"
@@ -30,11 +31,14 @@ smtp_transaction::smtp_transaction(runtime::session_io& io, const services& serv
 
 refusal smtp_transaction::begin(const smtp::mail_from& sender, const std::optional<auth::identity>& who) {
   forget_message();
-  deliveries_.clear();
-  delivery_of_.clear();
+  place_of_.clear();
   who_ = who;
-  declared_bytes_ = sender.parameters.size_bytes.value_or(0);
-  if (auto admitted = services_.store->shard(0).admits(declared_bytes_); !admitted)
+  mail::sender_facts facts;
+  facts.sender = sender.sender;
+  facts.account = who_ ? who_->name : std::string();
+  facts.declared_bytes = sender.parameters.size_bytes.value_or(0);
+  plan_.emplace(services_.routing, facts, services_.clock->now());
+  if (auto admitted = services_.store->shard(0).admits(facts.declared_bytes); !admitted)
     return smtp::reply_for(admitted.error().code);
   // The null sender is for reports, which a mail program may send too (RFC 3798 3).
   if (who_ && sender.sender && !mail::may_send_as(who_->name, *sender.sender, services_.delegations))
@@ -42,38 +46,23 @@ refusal smtp_transaction::begin(const smtp::mail_from& sender, const std::option
   return std::nullopt;
 }
 
-refusal smtp_transaction::add_recipient(const smtp::mailbox& recipient) {
+refusal smtp_transaction::add_recipient(const smtp::rcpt_to& recipient) {
   auto view = services_.store->read(0);
   if (!view)
     return smtp::replies::part_unavailable();
-  auto route = mail::find_route(*view, recipient, services_.hostname);
-  if (!route)
-    return route.error().code == errc::invalid ? smtp::replies::bad_recipient_syntax()
-                                               : smtp::reply_for(route.error().code);
-  if (std::holds_alternative<mail::remote_domain>(*route))
-    return smtp::replies::relay_refused();
-  auto* local = std::get_if<mail::local_delivery>(&*route);
-  if (!local)
-    return smtp::replies::unknown_user();
-  if (auto why_not = refusal_for(*local, *view))
-    return why_not;
-  auto same = [&](const mail::local_delivery& other) { return other.account == local->account; };
-  const auto at = std::find_if(deliveries_.begin(), deliveries_.end(), same);
-  delivery_of_.push_back(static_cast<std::size_t>(at - deliveries_.begin()));
-  if (at == deliveries_.end())
-    deliveries_.push_back(std::move(*local));
-  return std::nullopt;
-}
-
-refusal smtp_transaction::refusal_for(const mail::local_delivery& to, const storage::read_view& view) const {
-  auto account = view.account(to.account);
-  if (!account)
-    return smtp::replies::part_unavailable();
-  auto used = view.usage(to.account);
-  bool bytes_over = account->quota_bytes != 0 && used.bytes + declared_bytes_ > account->quota_bytes;
-  bool messages_over = account->quota_messages != 0 && used.messages + 1 > account->quota_messages;
-  if (bytes_over || messages_over)
-    return smtp::replies::mailbox_over_quota();
+  auto admitted = plan_->add(*view, {recipient.recipient, recipient.parameters});
+  if (!admitted)
+    return admitted.error().code == errc::invalid ? smtp::replies::bad_recipient_syntax()
+                                                  : smtp::reply_for(admitted.error().code);
+  switch (admitted->what) {
+  case mail::admission::taken: break;
+  case mail::admission::unknown_recipient: return smtp::replies::unknown_user();
+  case mail::admission::relay_denied: return smtp::replies::relay_refused();
+  case mail::admission::over_quota: return smtp::replies::mailbox_over_quota();
+  case mail::admission::may_not_post: return smtp::reply{550, "5.7.2", "This list does not take mail from you"};
+  case mail::admission::loop: return smtp::replies::mail_loop();
+  }
+  place_of_.push_back(admitted->local);
   return std::nullopt;
 }
 
@@ -82,7 +71,7 @@ void smtp_transaction::begin_message(const smtp::envelope& envelope) {
   message_id_ = crypto::random_text(13);
   failure_.reset();
   header_ = smtp::header_collector(header_limit(services_));
-  intake_.emplace(*services_.store, 0, services_.intake);
+  intake_.emplace(*services_.store, 0, services_.intake, plan_->fronts());
 }
 
 task<void> smtp_transaction::take(std::string_view octets) {
@@ -109,7 +98,7 @@ task<void> smtp_transaction::take(std::string_view octets) {
 void smtp_transaction::begin_body() {
   auto header = header_.header();
   const auto facts = smtp::inspect_header(header);
-  if (facts.received > services_.limits.smtp.hops) { // RFC 5321 6.3
+  if (facts.received > services_.limits.smtp.hops || is_loop(facts)) { // RFC 5321 6.3
     failure_ = smtp::replies::mail_loop();
     return;
   }
@@ -119,6 +108,11 @@ void smtp_transaction::begin_body() {
     return;
   intake_->add(trace_header());
   intake_->add(header);
+}
+
+bool smtp_transaction::is_loop(const smtp::header_facts& facts) const {
+  return std::any_of(facts.delivered_to.begin(), facts.delivered_to.end(),
+                     [&](const std::string& address) { return plan_->is_loop(address); });
 }
 
 // RFC 6409 6.1 and 8.
@@ -136,7 +130,7 @@ refusal smtp_transaction::complete_submission(const smtp::header_facts& facts, s
   return std::nullopt;
 }
 
-/// Return-Path and Received (RFC 5321 4.4): delivery is final here, so both go in front.
+// RFC 5321 4.4. Return-Path is in the fronts of those for whom delivery is final.
 std::string smtp_transaction::trace_header() const {
   smtp::trace_info trace;
   trace.helo = engine_.helo();
@@ -155,7 +149,7 @@ std::string smtp_transaction::trace_header() const {
   if (envelope_->recipients.size() == 1)
     trace.recipient = envelope_->recipients.front().address;
   trace.when = services_.clock->now();
-  return smtp::write_return_path(envelope_->sender) + smtp::write_received(trace);
+  return smtp::write_received(trace);
 }
 
 task<std::vector<smtp::reply>> smtp_transaction::finish() {
@@ -181,17 +175,11 @@ task<std::vector<smtp::reply>> smtp_transaction::store(mail::taken_message taken
   store::commit request;
   auto& message = request.change.emplace<storage::add_message>();
   message.body = std::move(taken.body);
-  message.fronts.push_back({"", std::move(taken.summary)});
+  message.fronts = std::move(taken.fronts);
   message.thread_key = taken.thread_key;
   message.now = services_.clock->now();
   message.internal_date = message.now;
-  for (const auto& to : deliveries_) {
-    storage::target inbox;
-    inbox.account = to.account;
-    inbox.create = true;
-    inbox.skip_when_full = is_lmtp(); // each recipient has its own reply there
-    message.targets.push_back(std::move(inbox));
-  }
+  add_deliveries(message);
   auto reply = co_await io_.ask<store::commit_reply>(services_.store->writer(0), std::move(request));
   std::vector<smtp::reply> replies;
   if (!reply) {
@@ -201,11 +189,49 @@ task<std::vector<smtp::reply>> smtp_transaction::store(mail::taken_message taken
                  io_.info().remote_address, reply->done.error().what);
     replies.push_back(smtp::reply_for(reply->done.error().code));
   } else {
-    log::info("smtp: message {} from {} stored for {} recipients", message_id_, io_.info().remote_address,
-              envelope_->recipients.size());
+    log::info("smtp: message {} from {} stored: {} recipients, {} mailboxes, {} wait", message_id_,
+              io_.info().remote_address, envelope_->recipients.size(), reply->done->places.size(),
+              reply->done->waiting.size());
     replies = replies_to(*reply->done);
   }
   co_return replies;
+}
+
+void smtp_transaction::add_deliveries(storage::add_message& message) const {
+  for (std::size_t i = 0; i != plan_->local().size(); ++i) {
+    const auto& to = plan_->local()[i];
+    storage::target inbox;
+    inbox.account = to.account;
+    inbox.create = true;
+    inbox.front = static_cast<std::uint32_t>(to.front);
+    // Over LMTP each recipient has its own reply; else, and behind aliases, it is all or nothing.
+    inbox.skip_when_full =
+        is_lmtp() && std::find(place_of_.begin(), place_of_.end(), std::optional(i)) != place_of_.end();
+    message.targets.push_back(std::move(inbox));
+  }
+  mail::waiting_details details;
+  details.message = message_id_;
+  details.accepted = message.now;
+  auto wait = [&](std::string destination, std::size_t front) {
+    storage::new_waiting row;
+    row.destination = std::move(destination);
+    row.next_due = message.now;
+    row.details = mail::write_details(details);
+    row.front = static_cast<std::uint32_t>(front);
+    message.waiting.push_back(std::move(row));
+  };
+  for (const auto& member : plan_->deferred()) {
+    details.recipient.address = mail::parse_canonical(member.address);
+    wait(std::string(mail::local_destination), member.front);
+  }
+  details.mail = envelope_->parameters;
+  details.mail.size_bytes.reset();
+  details.mail.auth.reset();
+  for (const auto& to : plan_->remote()) {
+    details.sender = to.sender;
+    details.recipient = {to.address, to.parameters};
+    wait(mail::destination_of(to.address).value_or(to.address.domain), to.front);
+  }
 }
 
 std::vector<smtp::reply> smtp_transaction::replies_to(const storage::outcome& done) const {
@@ -213,8 +239,8 @@ std::vector<smtp::reply> smtp_transaction::replies_to(const storage::outcome& do
   if (!is_lmtp())
     return {stored};
   std::vector<smtp::reply> out;
-  for (const auto place : delivery_of_)
-    out.push_back(done.places[place].id ? stored : smtp::replies::mailbox_over_quota());
+  for (const auto place : place_of_)
+    out.push_back(!place || done.places[*place].id ? stored : smtp::replies::mailbox_over_quota());
   return out;
 }
 

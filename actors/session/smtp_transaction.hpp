@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/mail/delivery_plan.hpp"
 #include "actors/mail/message_intake.hpp"
-#include "actors/mail/router.hpp"
 #include "actors/runtime/session.hpp"
 #include "actors/session/services.hpp"
 #include "protocols/smtp/message_header.hpp"
@@ -28,7 +28,7 @@ public:
   /// MAIL: forgets what was before.
   refusal begin(const smtp::mail_from& sender, const std::optional<auth::identity>& who);
   /// RCPT.
-  refusal add_recipient(const smtp::mailbox& recipient);
+  refusal add_recipient(const smtp::rcpt_to& recipient);
   /// DATA, or the first BDAT.
   void begin_message(const smtp::envelope& envelope);
   /// The next octets of the message. What goes wrong is told by finish().
@@ -42,11 +42,12 @@ public:
   void forget_message();
 
 private:
-  refusal refusal_for(const mail::local_delivery& to, const storage::read_view& view) const;
   void begin_body();
+  bool is_loop(const smtp::header_facts& facts) const;
   refusal complete_submission(const smtp::header_facts& facts, std::string& header) const;
   std::string trace_header() const;
   runtime::task<std::vector<smtp::reply>> store(mail::taken_message taken);
+  void add_deliveries(storage::add_message& message) const;
   std::vector<smtp::reply> replies_to(const storage::outcome& done) const;
   bool is_lmtp() const noexcept { return engine_.options().kind == smtp::server_kind::lmtp; }
 
@@ -54,11 +55,11 @@ private:
   const services& services_;
   const smtp::server_engine& engine_;
   std::optional<auth::identity> who_; ///< who logged in
-  std::uint64_t declared_bytes_ = 0;
-  std::vector<mail::local_delivery> deliveries_; ///< each account once
-  std::vector<std::size_t> delivery_of_;         ///< for each recipient of the envelope, its place in deliveries_
-  const smtp::envelope* envelope_ = nullptr;     ///< the engine's, while a message is under way
-  std::string message_id_;                       ///< our name for the message
+  std::optional<mail::delivery_plan> plan_;
+  std::vector<std::optional<std::size_t>>
+      place_of_;                             ///< for each recipient of the envelope, if it is one local delivery
+  const smtp::envelope* envelope_ = nullptr; ///< the engine's, while a message is under way
+  std::string message_id_;                   ///< our name for the message
   smtp::header_collector header_;
   std::optional<mail::message_intake> intake_;
   refusal failure_; ///< told at the end of the data; the rest is read and dropped

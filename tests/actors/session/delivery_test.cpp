@@ -42,7 +42,8 @@ TEST_CASE("a message goes in over SMTP and comes out over IMAP and POP3 with ide
   CHECK_THAT(fetched, contains("BODY[TEXT] {41}\r\n.a line that begins with a dot\r\nthe end\r\n"));
   reader->send("3 FETCH 1 BODY[]\r\n");
   fetched = reader->take();
-  CHECK_THAT(fetched, contains("Return-Path: <outside@example.net>\r\nReceived: from client.example"));
+  CHECK_THAT(fetched, contains("Return-Path: <outside@example.net>\r\nDelivered-To: alice@example.org\r\n"
+                                 "Received: from client.example"));
   CHECK_THAT(fetched, contains("FLAGS (\\Seen)"));
 
   auto pop = site.pop3();

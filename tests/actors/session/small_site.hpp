@@ -33,6 +33,8 @@ public:
 
     auto made = std::make_shared<session::services>();
     made->hostname = "mail.example.org";
+    made->routing.hostname = made->hostname;
+    made->routing.srs_secrets = {"the secret of this site"};
     made->clock = &clock;
     auto writer = std::make_shared<runtime::actor_slot>();
     std::vector<store::node_store::entry> entries;

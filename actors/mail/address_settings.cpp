@@ -1,0 +1,169 @@
+#include "actors/mail/address_settings.hpp"
+
+#include <array>
+
+namespace merpati::mail {
+
+namespace {
+
+constexpr std::array<std::string_view, 3> posting_words{"anyone", "members", "owners"};
+
+void put(std::string& out, std::string_view key, std::string_view value) {
+  out += key;
+  out += ' ';
+  for (char c : value) // a line of its own; titles come from people
+    out += c == '\n' || c == '\r' ? ' ' : c;
+  out += '\n';
+}
+
+void put_all(std::string& out, std::string_view key, const std::vector<std::string>& values) {
+  for (const auto& value : values)
+    put(out, key, value);
+}
+
+struct writer {
+  std::string operator()(const alias_settings& s) const {
+    std::string out = "alias\n";
+    put_all(out, "target", s.targets);
+    return out;
+  }
+  std::string operator()(const list_settings& s) const {
+    std::string out = "list\n";
+    put(out, "title", s.title);
+    put(out, "posting", to_string(s.posting));
+    put_all(out, "owner", s.owners);
+    put_all(out, "member", s.members);
+    return out;
+  }
+  std::string operator()(const forward_settings& s) const {
+    std::string out = "forward\n";
+    put(out, "copy", s.keep_copy ? "yes" : "no");
+    put_all(out, "target", s.targets);
+    return out;
+  }
+};
+
+/// The lines of a text one after the other.
+class line_walker {
+public:
+  explicit line_walker(std::string_view text) : rest_(text) {}
+  /// False at the end, and where a line has no end.
+  bool next() {
+    const auto end = rest_.find('\n');
+    if (end == std::string_view::npos)
+      return false;
+    const auto line = rest_.substr(0, end);
+    rest_.remove_prefix(end + 1);
+    const auto space = line.find(' ');
+    key = line.substr(0, space);
+    value = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
+    return true;
+  }
+  bool at_end() const { return rest_.empty(); }
+
+  std::string_view key, value;
+
+private:
+  std::string_view rest_;
+};
+
+bool take(alias_settings& s, std::string_view key, std::string_view value) {
+  if (key == "target")
+    s.targets.emplace_back(value);
+  return key == "target";
+}
+
+bool take(list_settings& s, std::string_view key, std::string_view value) {
+  if (key == "member") {
+    s.members.emplace_back(value);
+  } else if (key == "owner") {
+    s.owners.emplace_back(value);
+  } else if (key == "title") {
+    s.title = value;
+  } else if (key == "posting") {
+    auto rule = parse_posting_rule(value);
+    if (!rule)
+      return false;
+    s.posting = *rule;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool take(forward_settings& s, std::string_view key, std::string_view value) {
+  if (key == "target")
+    s.targets.emplace_back(value);
+  else if (key == "copy" && (value == "yes" || value == "no"))
+    s.keep_copy = value == "yes";
+  else
+    return false;
+  return true;
+}
+
+error unreadable() {
+  return {errc::corrupted, "the settings of an address can't be read; set them anew"};
+}
+
+} // namespace
+
+std::string_view to_string(posting_rule rule) noexcept {
+  return posting_words[static_cast<std::size_t>(rule)];
+}
+
+result<posting_rule> parse_posting_rule(std::string_view word) {
+  for (std::size_t i = 0; i != posting_words.size(); ++i)
+    if (posting_words[i] == word)
+      return static_cast<posting_rule>(i);
+  return fail(errc::invalid, "\"" + std::string(word) + "\" is none of anyone, members, owners");
+}
+
+std::string write_settings(const address_settings& settings) {
+  return std::visit(writer(), settings);
+}
+
+result<address_settings> read_settings(std::string_view text) {
+  line_walker lines(text);
+  if (!lines.next())
+    return tl::make_unexpected(unreadable());
+  address_settings out;
+  if (lines.key == "list")
+    out = list_settings();
+  else if (lines.key == "forward")
+    out = forward_settings();
+  else if (lines.key != "alias")
+    return tl::make_unexpected(unreadable());
+  const bool good = std::visit(
+      [&](auto& settings) {
+        while (lines.next())
+          if (!take(settings, lines.key, lines.value))
+            return false;
+        return lines.at_end();
+      },
+      out);
+  if (!good)
+    return tl::make_unexpected(unreadable());
+  return out;
+}
+
+std::string write_settings(const domain_settings& settings) {
+  std::string out;
+  if (!settings.alias_of.empty())
+    put(out, "alias-of", settings.alias_of);
+  return out;
+}
+
+result<domain_settings> read_domain_settings(std::string_view text) {
+  domain_settings out;
+  line_walker lines(text);
+  while (lines.next()) {
+    if (lines.key != "alias-of")
+      return tl::make_unexpected(unreadable());
+    out.alias_of = lines.value;
+  }
+  if (!lines.at_end())
+    return tl::make_unexpected(unreadable());
+  return out;
+}
+
+} // namespace merpati::mail

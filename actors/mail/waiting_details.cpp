@@ -1,0 +1,176 @@
+#include "actors/mail/waiting_details.hpp"
+
+#include <array>
+#include <chrono>
+#include <optional>
+
+#include "base/ascii.hpp"
+
+namespace merpati::mail {
+
+namespace {
+
+void put(std::string& out, std::string_view key, std::string_view value) {
+  out.append(key).append(" ").append(value).append("\n");
+}
+
+std::int64_t micros(timestamp when) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
+}
+
+std::optional<std::int64_t> parse_signed(std::string_view text) {
+  const bool negative = text.starts_with('-');
+  const auto value = ascii::parse_number<std::uint64_t>(text.substr(negative ? 1 : 0));
+  if (!value || *value > INT64_MAX)
+    return std::nullopt;
+  const auto number = static_cast<std::int64_t>(*value);
+  return negative ? -number : number;
+}
+
+constexpr std::array<std::string_view, 3> body_words{"7bit", "8bit", "binary"};
+
+bool take_sender(waiting_details& d, std::string_view value) {
+  auto path = smtp::parse_reverse_path(value, {.utf8 = true});
+  if (!path || !path->rest.empty())
+    return false;
+  d.sender = std::move(path->path);
+  return true;
+}
+
+bool take_recipient(waiting_details& d, std::string_view value) {
+  auto path = smtp::parse_forward_path(value, {.utf8 = true});
+  if (!path || !path->rest.empty())
+    return false;
+  d.recipient.address = std::move(path->path);
+  return true;
+}
+
+bool take_original(waiting_details& d, std::string_view value) {
+  const auto semicolon = value.find(';');
+  auto address = smtp::decode_xtext(value.substr(std::min(semicolon, value.size() - 1) + 1));
+  if (semicolon == std::string_view::npos || !address)
+    return false;
+  d.recipient.parameters.original_type = value.substr(0, semicolon);
+  d.recipient.parameters.original_recipient = std::move(*address);
+  return true;
+}
+
+bool take_number(waiting_details& d, std::string_view key, std::string_view value) {
+  const auto number = parse_signed(value);
+  if (!number)
+    return false;
+  if (key == "accepted")
+    d.accepted = timestamp(std::chrono::microseconds(*number));
+  else if (key == "notify" && *number >= 0 && *number <= 15)
+    d.recipient.parameters.notify = static_cast<std::uint8_t>(*number);
+  else if (key == "priority" && *number >= -9 && *number <= 9)
+    d.mail.priority = static_cast<int>(*number);
+  else
+    return false;
+  return true;
+}
+
+bool take_deliver_by(waiting_details& d, std::string_view value) {
+  const auto semicolon = value.find(';');
+  const auto seconds = parse_signed(value.substr(0, semicolon));
+  if (!seconds || semicolon == std::string_view::npos)
+    return false;
+  const auto mode = value.substr(semicolon + 1);
+  smtp::deliver_by by;
+  by.within = std::chrono::seconds(*seconds);
+  by.return_late = mode.starts_with('R');
+  by.trace = mode.ends_with('T');
+  d.mail.deliver = by;
+  return true;
+}
+
+bool take_flag(waiting_details& d, std::string_view key) {
+  if (key == "utf8")
+    d.mail.utf8 = true;
+  else if (key == "require-tls")
+    d.mail.require_tls = true;
+  else
+    return false;
+  return true;
+}
+
+bool take(waiting_details& d, std::string_view key, std::string_view value) {
+  if (key == "message")
+    d.message = value;
+  else if (key == "from")
+    return take_sender(d, value);
+  else if (key == "to")
+    return take_recipient(d, value);
+  else if (key == "original")
+    return take_original(d, value);
+  else if (key == "return")
+    d.mail.returned = value == "full" ? smtp::returned_part::full : smtp::returned_part::headers;
+  else if (key == "envelope-id") {
+    auto decoded = smtp::decode_xtext(value);
+    d.mail.envelope_id = decoded ? std::move(*decoded) : std::string();
+    return decoded.has_value();
+  } else if (key == "body") {
+    for (std::size_t i = 0; i != body_words.size(); ++i)
+      if (body_words[i] == value) {
+        d.mail.body = static_cast<smtp::body_type>(i);
+        return true;
+      }
+    return false;
+  } else if (key == "by")
+    return take_deliver_by(d, value);
+  else
+    return value.empty() ? take_flag(d, key) : take_number(d, key, value);
+  return true;
+}
+
+} // namespace
+
+result<std::string> destination_of(const smtp::mailbox& recipient) {
+  return smtp::canonical_domain(recipient.domain);
+}
+
+std::string write_details(const waiting_details& d) {
+  std::string out;
+  put(out, "message", d.message);
+  put(out, "accepted", std::to_string(micros(d.accepted)));
+  put(out, "from", smtp::write_path(d.sender));
+  put(out, "to", smtp::write_path(d.recipient.address));
+  const auto& rcpt = d.recipient.parameters;
+  if (rcpt.notify != 0)
+    put(out, "notify", std::to_string(rcpt.notify));
+  if (!rcpt.original_type.empty())
+    put(out, "original", rcpt.original_type + ';' + smtp::encode_xtext(rcpt.original_recipient));
+  if (d.mail.body != smtp::body_type::seven_bit)
+    put(out, "body", body_words[static_cast<std::size_t>(d.mail.body)]);
+  if (d.mail.utf8)
+    out += "utf8\n";
+  if (d.mail.returned)
+    put(out, "return", *d.mail.returned == smtp::returned_part::full ? "full" : "headers");
+  if (!d.mail.envelope_id.empty())
+    put(out, "envelope-id", smtp::encode_xtext(d.mail.envelope_id));
+  if (d.mail.require_tls)
+    out += "require-tls\n";
+  if (d.mail.priority)
+    put(out, "priority", std::to_string(*d.mail.priority));
+  if (d.mail.deliver)
+    put(out, "by",
+        std::to_string(d.mail.deliver->within.count()) + ';' + (d.mail.deliver->return_late ? "R" : "N")
+            + (d.mail.deliver->trace ? "T" : ""));
+  return out;
+}
+
+result<waiting_details> read_details(std::string_view text) {
+  waiting_details out;
+  while (!text.empty()) {
+    const auto end = text.find('\n');
+    const auto line = text.substr(0, end);
+    const auto space = line.find(' ');
+    const auto value = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
+    if (end == std::string_view::npos || !take(out, line.substr(0, space), value))
+      return fail(errc::corrupted, "the details of a recipient that waits can't be read");
+    text.remove_prefix(end + 1);
+  }
+  return out;
+}
+
+} // namespace merpati::mail
