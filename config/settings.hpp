@@ -65,6 +65,7 @@ struct delegation {
 };
 
 struct smtp_settings {
+  std::string detail_separators = "+"; ///< "alice+books@" is alice's; empty: no details
   config::bare_newlines newlines = config::bare_newlines::refuse;
   std::vector<delegation> delegations;
 };

@@ -38,6 +38,14 @@ void read_smtp(table_reader& root, smtp_settings& into, problem_list& report) {
   table_reader table(root.table("smtp"), "[smtp]", report);
   if (auto which = table.choice("bare_newlines", {"refuse", "normalise"}))
     into.newlines = static_cast<bare_newlines>(*which);
+  if (auto separators = table.text("detail_separators")) {
+    into.detail_separators = *separators;
+    constexpr std::string_view possible = "+-_=#%/!";
+    if (separators->find_first_not_of(possible) != std::string::npos)
+      report.add(table.line("detail_separators"),
+                 "detail_separators \"" + *separators + "\" in [smtp] has a character that separates nothing",
+                 "write one or several of " + std::string(possible) + ", or nothing");
+  }
   table.finish();
   for (const auto* entry : root.tables("delegation"))
     read_delegation(*entry, into, report);

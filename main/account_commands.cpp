@@ -7,12 +7,10 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "actors/admin/admin_client.hpp"
-#include "actors/mail/directory.hpp"
+#include "actors/mail/account_service.hpp"
+#include "main/account_access.hpp"
 #include "main/commands.hpp"
 #include "main/report.hpp"
-#include "main/run_files.hpp"
-#include "main/store_layout.hpp"
 
 namespace merpati {
 
@@ -20,56 +18,14 @@ namespace {
 
 constexpr std::uint64_t bytes_per_mb = 1'048'576;
 
-/// Whoever can change accounts now, and what it needs to live.
-struct account_access {
-  std::vector<std::unique_ptr<storage::shard>> shards;
-  std::unique_ptr<mail::account_service> service;
-};
-
-result<account_access> open_accounts(const config::settings& settings) {
-  account_access out;
-  run_files files(settings.data_dir);
-  if (auto running = files.find()) {
-    if (!running->admin)
-      return fail(errc::unavailable,
-                  "the daemon runs with its admin port off; stop it first, or set enabled = true in [admin]");
-    auto token = files.token();
-    if (!token)
-      return tl::unexpected(token.error());
-    out.service = std::make_unique<admin::client>(running->admin->address, running->admin->port, *token);
-    return out;
-  }
-  // Accounts can be made before the first start.
-  if (auto ready = files.make_folders(); !ready)
-    return tl::unexpected(ready.error());
-  auto shards = open_shards(settings);
-  if (!shards) {
-    if (shards.error().code == errc::in_use)
-      return fail(errc::in_use,
-                  shards.error().what + "; if the daemon is just starting or stopping, try again in a moment");
-    return tl::unexpected(shards.error());
-  }
-  out.shards = std::move(*shards);
-  out.service = std::make_unique<mail::directory>(mail::direct_store(out.shards));
-  return out;
-}
-
 int with_accounts(const std::filesystem::path& config, const std::function<int(mail::account_service&)>& act) {
   auto settings = load_settings(config);
   if (!settings)
     return exit_failed;
-  auto access = open_accounts(*settings);
+  auto access = account_access::open(*settings);
   if (!access)
     return complain(access.error().what);
-  return act(*access->service);
-}
-
-/// Prints `text` when it is done.
-int finish(const result<void>& done, const std::string& text) {
-  if (!done)
-    return complain(done.error().what);
-  std::cout << text << std::endl;
-  return exit_done;
+  return act(access->accounts());
 }
 
 /// Reads a line without showing it, when somebody types.

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "storage/fsck.hpp"
 
@@ -34,5 +35,38 @@ int user_enable(const std::filesystem::path& config, const std::string& address,
 int user_password(const std::filesystem::path& config, const std::string& address, const password_source& password);
 int user_quota(const std::filesystem::path& config, const std::string& address, std::uint64_t quota_mb);
 int user_list(const std::filesystem::path& config);
+int user_forward(const std::filesystem::path& config, const std::string& address,
+                 const std::vector<std::string>& targets, bool keep_copy);
+
+/// An alias of `target`; empty: a domain of its own again.
+int domain_alias(const std::filesystem::path& config, const std::string& name, const std::string& target);
+
+int alias_set(const std::filesystem::path& config, const std::string& address, const std::vector<std::string>& targets);
+int alias_list(const std::filesystem::path& config);
+/// An alias or a list.
+int address_remove(const std::filesystem::path& config, const std::string& address);
+
+/// What the command line says of a list; what it does not say stays as it is.
+struct list_change {
+  std::optional<std::string> title;
+  std::optional<std::string> posting;
+  std::optional<std::vector<std::string>> owners;
+};
+int list_create(const std::filesystem::path& config, const std::string& address, const list_change& how);
+int list_change_settings(const std::filesystem::path& config, const std::string& address, const list_change& how);
+/// `file`: one address a line, "-" is standard input, empty: none.
+int list_members(const std::filesystem::path& config, const std::string& address,
+                 const std::vector<std::string>& members, const std::string& file, bool add);
+int list_show(const std::filesystem::path& config, const std::string& address);
+int list_all(const std::filesystem::path& config);
+
+/// What `merpati explain` asks.
+struct explain_options {
+  std::string recipient;
+  std::string sender;
+  std::string account;
+  std::string client_address;
+};
+int explain(const std::filesystem::path& config, const explain_options& what);
 
 } // namespace merpati

@@ -9,6 +9,7 @@
 #include <caf/io/middleman.hpp>
 
 #include "actors/auth/authenticator_actor.hpp"
+#include "actors/mail/address_book.hpp"
 #include "actors/mail/directory.hpp"
 #include "actors/mail/mailboxes_actor.hpp"
 #include "actors/net/listener.hpp"
@@ -22,6 +23,7 @@
 #include "actors/store/writer_actor.hpp"
 #include "base/log.hpp"
 #include "main/certificates.hpp"
+#include "main/srs_secret.hpp"
 #include "main/store_layout.hpp"
 
 namespace merpati {
@@ -123,6 +125,7 @@ struct mail_daemon::state {
   std::vector<caf::actor> early;             ///< made before `root` is there to look after them
   std::vector<bound_listener> listeners;
   std::unique_ptr<mail::directory> accounts;
+  std::unique_ptr<mail::address_book> addresses;
   bool stopped = false;
 
   result<void> open_store();
@@ -199,6 +202,11 @@ result<void> mail_daemon::state::plan_services() {
                                        + entry.account + " has an address that can't be: " + address
                                        + "; correct or remove it");
   made->routing.hostname = settings.hostname;
+  made->routing.detail_separators = settings.smtp.detail_separators;
+  auto secrets = srs_secrets(settings.data_dir);
+  if (!secrets)
+    return tl::make_unexpected(secrets.error());
+  made->routing.srs_secrets = std::move(*secrets);
   made->store = store;
   made->mailboxes_slot = std::make_shared<runtime::actor_slot>();
   made->authenticator_slot = std::make_shared<runtime::actor_slot>();
@@ -331,7 +339,8 @@ void mail_daemon::state::start_directory() {
   backing.shards = store->shards();
   backing.read = [this](std::uint32_t shard) { return store->read(shard); };
   backing.apply = [this](std::uint32_t shard, storage::mutation what) { return commit(shard, std::move(what)); };
-  accounts = std::make_unique<mail::directory>(std::move(backing));
+  accounts = std::make_unique<mail::directory>(backing);
+  addresses = std::make_unique<mail::address_book>(std::move(backing), services->routing.srs_secrets);
 }
 
 result<void> mail_daemon::state::health() const {
@@ -421,6 +430,7 @@ const std::vector<bound_listener>& mail_daemon::listeners() const noexcept {
 admin::services mail_daemon::services() {
   admin::services offered;
   offered.accounts = state_->accounts.get();
+  offered.addresses = state_->addresses.get();
   offered.health = [this] { return state_->health(); };
   offered.actors = [] { return runtime::snapshot(); };
   offered.metrics = [this] { return state_->metrics(); };

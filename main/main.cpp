@@ -2,6 +2,7 @@
 #include <exception>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -30,6 +31,9 @@ public:
     add_daemon();
     add_domain();
     add_user();
+    add_alias();
+    add_list();
+    add_explain();
   }
 
   int run(int argc, char** argv) {
@@ -81,6 +85,10 @@ private:
     auto* remove = command(*domain, "remove", "Receive no more mail for a domain; it must have no users",
                            [this] { return domain_remove(config_, name_); });
     remove->add_option("NAME", name_, "such as example.org")->required();
+    auto* alias = command(*domain, "alias", "Make every address of a domain that of the same name in another domain",
+                          [this] { return domain_alias(config_, name_, target_); });
+    alias->add_option("NAME", name_, "such as example.com; made if it is not there")->required();
+    alias->add_option("OF", target_, "such as example.org; leave it out to make NAME a domain of its own again");
     command(*domain, "list", "One domain a line", [this] { return domain_list(config_); });
   }
 
@@ -119,14 +127,74 @@ private:
     quota->add_option("N", quota_mb_, "in MB; 0: no limit")
         ->required()
         ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 43));
+    auto* forward = command(*user, "forward", "Pass mail for an account on to other addresses",
+                            [this] { return user_forward(config_, name_, words_, !without_copy_); });
+    add_address(forward);
+    forward->add_option("TO", words_, "where to; leave it out to forward no more");
+    forward->add_flag("--no-copy", without_copy_, "Keep nothing in the account's own mailbox");
     command(*user, "list", "One account a line: address, state, messages, octets, quota",
             [this] { return user_list(config_); });
+  }
+
+  void add_alias() {
+    auto* alias = group("alias", "Addresses that lead to other addresses, here or elsewhere");
+    auto* set = command(*alias, "set", "Make an alias, or let it lead elsewhere",
+                        [this] { return alias_set(config_, name_, words_); });
+    set->add_option("ADDRESS", name_, "such as info@example.org; @example.org is all that nobody else takes there")
+        ->required();
+    set->add_option("TO", words_, "where it leads")->required();
+    add_address(command(*alias, "remove", "Remove an alias", [this] { return address_remove(config_, name_); }));
+    command(*alias, "list", "One alias or forward a line", [this] { return alias_list(config_); });
+  }
+
+  void add_list_settings(CLI::App* to) {
+    to->add_option("--title", list_.title, "The name that mail programs show");
+    to->add_option("--posting", list_.posting, "Who may send to it: anyone, members or owners");
+    to->add_option("--owner", list_.owners, "Who gets its bounces and may always post; several times for several");
+  }
+
+  void add_list() {
+    auto* list = group("list", "Distribution lists: one address, many readers");
+    auto* create = command(*list, "create", "Make a list", [this] { return list_create(config_, name_, list_); });
+    add_address(create);
+    add_list_settings(create);
+    auto* change = command(*list, "change", "Change what is said; the rest stays",
+                           [this] { return list_change_settings(config_, name_, list_); });
+    add_address(change);
+    add_list_settings(change);
+    for (const bool adding : {true, false}) {
+      auto* made = command(*list, adding ? "add" : "drop", adding ? "Add members" : "Remove members",
+                           [this, adding] { return list_members(config_, name_, words_, file_, adding); });
+      add_address(made);
+      made->add_option("MEMBER", words_, "addresses, here or elsewhere, or of other lists here");
+      made->add_option("--file", file_, "One address a line; - is standard input")->type_name("FILE");
+    }
+    add_address(command(*list, "remove", "Remove a list", [this] { return address_remove(config_, name_); }));
+    add_address(command(*list, "show", "Its settings and members", [this] { return list_show(config_, name_); }));
+    command(*list, "list", "One list a line: address, members, who may post, title",
+            [this] { return list_all(config_); });
+  }
+
+  void add_explain() {
+    auto* made = command(app_, "explain", "Show each step that mail for an address takes, without sending any",
+                         [this] { return explain(config_, explain_); });
+    made->add_option("RECIPIENT", explain_.recipient, "such as alice@example.org")->required();
+    made->add_option("--from", explain_.sender, "The envelope sender; without it the null sender of reports")
+        ->type_name("ADDRESS");
+    made->add_option("--user", explain_.account, "Who is logged in; without it nobody is")->type_name("ADDRESS");
+    made->add_option("--ip", explain_.client_address, "Where the client connects from")->type_name("ADDRESS");
   }
 
   CLI::App app_{"Merpati, a mail server: SMTP, IMAP and POP3 in one daemon", "merpati"};
   std::string config_ = "/etc/merpati/merpati.toml";
   std::string name_;
   password_source password_;
+  std::string target_;
+  std::string file_;
+  std::vector<std::string> words_;
+  list_change list_;
+  explain_options explain_;
+  bool without_copy_ = false;
   std::uint64_t quota_mb_ = 0;
   bool repair_ = false;
   bool salvage_ = false;

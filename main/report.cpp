@@ -19,4 +19,11 @@ std::optional<config::settings> load_settings(const std::filesystem::path& confi
   return std::nullopt;
 }
 
+int finish(const result<void>& done, const std::string& text) {
+  if (!done)
+    return complain(done.error().what);
+  std::cout << text << std::endl;
+  return exit_done;
+}
+
 } // namespace merpati

@@ -14,6 +14,9 @@ namespace merpati {
 /// "merpati: what" on standard error; exit_failed.
 int complain(const std::string& what);
 
+/// Prints `text` when it is done, else the failure.
+int finish(const result<void>& done, const std::string& text);
+
 /// The settings, or nothing after all problems were printed.
 std::optional<config::settings> load_settings(const std::filesystem::path& config);
 

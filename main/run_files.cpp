@@ -6,12 +6,12 @@
 #include <fstream>
 #include <sstream>
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/crypto.hpp"
+#include "main/private_file.hpp"
 
 namespace merpati {
 
@@ -27,25 +27,6 @@ result<void> make_private_folder(const fs::path& folder) {
     return fail(errc::unavailable, "folder " + folder.string() + " can't be made: " + std::strerror(errno));
   if (!fs::is_directory(folder, ec))
     return fail(errc::unavailable, folder.string() + " is no folder");
-  return {};
-}
-
-/// Writes beside the file, then puts it in its place in one step.
-result<void> write_file(const fs::path& file, const std::string& content, mode_t mode) {
-  auto failed = [&](const std::string& what) {
-    return fail(errc::unavailable, what + " " + file.string() + ": " + std::strerror(errno));
-  };
-  auto beside = file;
-  beside += ".new";
-  ::unlink(beside.c_str());
-  int descriptor = ::open(beside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
-  if (descriptor < 0)
-    return failed("can't make");
-  bool whole = ::write(descriptor, content.data(), content.size()) == static_cast<ssize_t>(content.size());
-  if (::close(descriptor) != 0 || !whole)
-    return failed("can't write");
-  if (::rename(beside.c_str(), file.c_str()) != 0)
-    return failed("can't put in place");
   return {};
 }
 

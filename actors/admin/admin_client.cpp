@@ -154,6 +154,72 @@ result<void> client::set_quota(std::string_view address, std::uint64_t bytes) {
       state_->http.Put(user_path(address, "quota"), text_of({{"quota_bytes", bytes}}), "application/json"));
 }
 
+namespace {
+
+std::string address_path(std::string_view address) {
+  return "/v1/addresses/" + path_segment(address);
+}
+
+result<mail::address_entry> unpack_entry(const httplib::Result& answer) {
+  auto body = unpack(answer);
+  if (!body)
+    return tl::unexpected(body.error());
+  return entry_of(*body);
+}
+
+} // namespace
+
+result<std::vector<mail::address_entry>> client::addresses() {
+  auto body = unpack(state_->http.Get("/v1/addresses"));
+  if (!body)
+    return tl::unexpected(body.error());
+  std::vector<mail::address_entry> out;
+  for (const auto& value : member(*body, "addresses", json::array())) {
+    auto entry = entry_of(value);
+    if (!entry)
+      return tl::unexpected(entry.error());
+    out.push_back(std::move(*entry));
+  }
+  return out;
+}
+
+result<mail::address_entry> client::address(std::string_view address) {
+  return unpack_entry(state_->http.Get(address_path(address)));
+}
+
+result<mail::address_entry> client::put_address(const mail::address_entry& entry) {
+  return unpack_entry(state_->http.Put(address_path(entry.address), text_of(entry_json(entry)), "application/json"));
+}
+
+result<void> client::remove_address(std::string_view address) {
+  return unpack_nothing(state_->http.Delete(address_path(address)));
+}
+
+result<std::size_t> client::change_members(std::string_view list, const std::vector<std::string>& add,
+                                           const std::vector<std::string>& remove) {
+  auto body = unpack(state_->http.Post(address_path(list) + "/members", text_of({{"add", add}, {"remove", remove}}),
+                                       "application/json"));
+  if (!body)
+    return tl::unexpected(body.error());
+  return member(*body, "members", std::size_t{0});
+}
+
+result<void> client::set_domain_alias(std::string_view name, std::string_view target) {
+  return unpack_nothing(
+      state_->http.Put("/v1/domains/" + path_segment(name) + "/alias", text_of({{"of", target}}), "application/json"));
+}
+
+result<std::vector<std::string>> client::explain(const mail::explain_request& what) {
+  auto body = unpack(state_->http.Post("/v1/explain", text_of(request_json(what)), "application/json"));
+  if (!body)
+    return tl::unexpected(body.error());
+  std::vector<std::string> out;
+  for (const auto& step : member(*body, "steps", json::array()))
+    if (step.is_string())
+      out.push_back(step.get<std::string>());
+  return out;
+}
+
 result<void> client::reload() {
   return unpack_nothing(state_->http.Post("/v1/reload", "{}", "application/json"));
 }

@@ -6,11 +6,12 @@
 #include <string>
 
 #include "actors/mail/account_service.hpp"
+#include "actors/mail/address_service.hpp"
 
 namespace merpati::admin {
 
 /// Blocks while it asks. Any call answers unavailable when nobody listens.
-class client final : public mail::account_service {
+class client final : public mail::account_service, public mail::address_service {
 public:
   client(std::string address, std::uint16_t port, std::string token);
   ~client() override;
@@ -24,6 +25,15 @@ public:
   result<void> set_enabled(std::string_view address, bool enabled) override;
   result<void> set_password(std::string_view address, std::string_view password) override;
   result<void> set_quota(std::string_view address, std::uint64_t bytes) override;
+
+  result<std::vector<mail::address_entry>> addresses() override;
+  result<mail::address_entry> address(std::string_view address) override;
+  result<mail::address_entry> put_address(const mail::address_entry& entry) override;
+  result<void> remove_address(std::string_view address) override;
+  result<std::size_t> change_members(std::string_view list, const std::vector<std::string>& add,
+                                     const std::vector<std::string>& remove) override;
+  result<void> set_domain_alias(std::string_view name, std::string_view target) override;
+  result<std::vector<std::string>> explain(const mail::explain_request& what) override;
 
   /// The daemon reads its certificates anew.
   result<void> reload();

@@ -1,14 +1,14 @@
 #include "actors/admin/admin_server.hpp"
 
 #include <atomic>
-#include <optional>
 #include <thread>
 
 #include <httplib.h>
 #include <nlohmann/json.hpp>
 #include <sys/socket.h>
 
-#include "actors/admin/wire.hpp"
+#include "actors/admin/address_routes.hpp"
+#include "actors/admin/http_answers.hpp"
 #include "base/ascii.hpp"
 #include "base/crypto.hpp"
 #include "base/ip_address.hpp"
@@ -22,29 +22,6 @@ using httplib::Request;
 using httplib::Response;
 using nlohmann::json;
 
-constexpr const char* json_type = "application/json";
-
-void answer_json(Response& res, const json& body, int status = 200) {
-  res.status = status;
-  res.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", json_type);
-}
-
-void answer_error(Response& res, const error& e, int status) {
-  res.status = status;
-  res.set_content(error_json(e), json_type);
-}
-
-void answer_error(Response& res, const error& e) {
-  answer_error(res, e, http_status(e.code));
-}
-
-void answer(Response& res, const result<void>& done) {
-  if (done)
-    answer_json(res, json::object());
-  else
-    answer_error(res, done.error());
-}
-
 /// The name in a Host field, without the port: "127.0.0.1", "localhost", "::1".
 std::string_view host_name(std::string_view host) {
   if (host.starts_with('[')) {
@@ -53,30 +30,6 @@ std::string_view host_name(std::string_view host) {
   }
   return host.substr(0, host.find(':'));
 }
-
-/// The members of a request's JSON object, by type.
-class request_body {
-public:
-  explicit request_body(const Request& req) : value_(json::parse(req.body, nullptr, false)) {}
-
-  bool is_object() const { return value_.is_object(); }
-  std::optional<std::string> text(const char* key) const {
-    auto found = value_.find(key);
-    if (found == value_.end() || !found->is_string())
-      return std::nullopt;
-    return found->get<std::string>();
-  }
-  std::optional<std::uint64_t> number(const char* key) const {
-    auto found = value_.find(key);
-    if (found == value_.end() || !found->is_number_unsigned())
-      return std::nullopt;
-    return found->get<std::uint64_t>();
-  }
-  bool has(const char* key) const { return value_.contains(key); }
-
-private:
-  json value_;
-};
 
 } // namespace
 
@@ -302,6 +255,8 @@ result<std::unique_ptr<server>> server::start(server_options options, services w
   s.add_domains();
   s.add_user_changes();
   s.add_users();
+  if (s.what.addresses)
+    add_address_routes(s.http, *s.what.addresses);
 
   int port = s.options.port;
   bool bound = port == 0 ? (port = s.http.bind_to_any_port(s.options.address)) > 0

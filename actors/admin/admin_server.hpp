@@ -13,6 +13,11 @@
 //   POST /v1/users/ADDRESS/enable | disable
 //   PUT  /v1/users/ADDRESS/password {"password":...}
 //   PUT  /v1/users/ADDRESS/quota    {"quota_bytes":...}
+//   GET  /v1/addresses              {"addresses":[...]}: aliases, lists and forwards, see wire.hpp
+//   GET, PUT, DELETE /v1/addresses/ADDRESS
+//   POST /v1/addresses/LIST/members {"add":[...],"remove":[...]}
+//   PUT  /v1/domains/NAME/alias     {"of":"example.org"}
+//   POST /v1/explain                {"recipient":...,"sender":...,"account":...,"client_address":...}
 //   POST /v1/reload
 //
 // All of /v1 needs "Authorization: Bearer TOKEN". A failure is {"error":"not_found","what":"..."} with a fitting
@@ -29,6 +34,7 @@
 
 #include "actors/admin/admin_views.hpp"
 #include "actors/mail/account_service.hpp"
+#include "actors/mail/address_service.hpp"
 #include "actors/runtime/stats.hpp"
 #include "base/result.hpp"
 
@@ -36,7 +42,7 @@ namespace merpati::admin {
 
 struct server_limits {
   std::size_t threads = 4;              ///< answers that may be under way at once; changes wait for a disk
-  std::size_t body_bytes = 16'384;      ///< the largest request is one account
+  std::size_t body_bytes = 4 << 20;     ///< the largest request is a list with all its members
   std::size_t path_bytes = 512;         ///< the longest is that of an address
   std::chrono::seconds read_timeout{5}; ///< a peer on loopback is never slow for an honest reason
   std::chrono::seconds write_timeout{5};
@@ -45,8 +51,9 @@ struct server_limits {
 /// What the server shows and whom it asks. Called on the server's threads, several at a time. Functions may be empty:
 /// then health is good, actors and kinds are those of this process, and there is nothing more.
 struct services {
-  mail::account_service* accounts = nullptr; ///< outlives the server
-  std::function<result<void>()> health;      ///< a failure's sentence is the reason shown
+  mail::account_service* accounts = nullptr;  ///< outlives the server
+  mail::address_service* addresses = nullptr; ///< likewise; null: these paths are not there
+  std::function<result<void>()> health;       ///< a failure's sentence is the reason shown
   std::function<std::vector<runtime::actor_stats>()> actors;
   std::function<std::vector<runtime::kind_stats>()> kinds;
   std::function<std::vector<metric>()> metrics;

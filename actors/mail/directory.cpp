@@ -134,6 +134,9 @@ result<void> directory::remove_domain(std::string_view name) {
     auto rows = view->accounts();
     auto used =
         std::count_if(rows.begin(), rows.end(), [&](const auto& row) { return domain_of(row.name) == *canonical; });
+    for (const auto& row : view->addresses())
+      if (used == 0 && domain_of(row.address) == *canonical)
+        return fail(errc::in_use, row.address + " is of domain " + *canonical + "; remove it first");
     if (used != 0)
       return fail(errc::in_use, "domain " + *canonical + " has " + std::to_string(used)
                                     + (used == 1 ? " account; remove it first" : " accounts; remove them first"));
@@ -252,6 +255,10 @@ result<std::string> directory::add_account(const new_account& account) {
       return fail(errc::not_found, "there is no domain " + domain + "; add it first: merpati domain add " + domain);
     if (view->account(*canonical))
       return fail(errc::already_exists, "account " + *canonical + " exists already");
+    if (view->address(*canonical))
+      return fail(errc::already_exists, *canonical + " is an alias or a list; remove it first");
+    if (!view->domain(domain)->settings.empty())
+      return fail(errc::invalid, domain + " is an alias of another domain; make the account there");
   }
   auto shard = shard_for_new_account();
   if (!shard)
@@ -293,6 +300,9 @@ result<void> directory::remove_account(std::string_view address) {
   auto done = store_.apply(0, std::move(change));
   if (!done)
     return tl::unexpected(done.error());
+  auto forward = store_.apply(0, storage::delete_address{row->name});
+  if (!forward && forward.error().code != errc::not_found)
+    return tl::unexpected(forward.error());
   return {};
 }
 

@@ -230,6 +230,42 @@ class WithoutDaemon(Case):
             self.ok("user", "remove", name + "@example.org")
         self.assertEqual(self.ok("domain", "remove", "example.org"), "domain example.org removed\n")
 
+    def test_aliases_lists_and_explain(self):
+        self.ok("domain", "add", "example.org")
+        for user in "alice", "bob":
+            self.ok("user", "add", user + "@example.org", "--password-file", "-", stdin="a long password\n")
+        self.assertEqual(
+            self.ok("alias", "set", "Info@example.org", "alice@example.org", "x@elsewhere.example"),
+            "info@example.org leads to alice@example.org, x@elsewhere.example\n",
+        )
+        self.ok("list", "create", "all@example.org", "--title", "All of us", "--posting", "members",
+                "--owner", "alice@example.org")
+        self.ok("list", "add", "all@example.org", "bob@example.org")
+        added = self.ok("list", "add", "all@example.org", "--file", "-", stdin="# more\nalice@example.org\nc@d.example # c\n")
+        self.assertEqual(added, "list all@example.org has 3 members\n")
+        self.ok("list", "drop", "all@example.org", "c@d.example")
+        self.ok("list", "change", "all@example.org", "--title", "Everybody")
+        self.assertEqual(
+            self.ok("list", "show", "all@example.org"),
+            "# all@example.org, Everybody\n# may post: members\n# owners: alice@example.org\n"
+            "alice@example.org\nbob@example.org\n",
+        )
+        self.assertEqual(self.ok("list", "list"), "all@example.org\t2 members\tmembers\tEverybody\n")
+        self.ok("user", "forward", "bob@example.org", "b@elsewhere.example", "--no-copy")
+        self.assertIn("bob@example.org\tb@elsewhere.example\tforward\n", self.ok("alias", "list"))
+        self.ok("domain", "alias", "example.com", "example.org")
+        steps = self.ok("explain", "ALL@example.com", "--from", "alice@example.org", "--ip", "192.0.2.1").splitlines()
+        self.assertIn("domain example.com is an alias of example.org", steps)
+        self.assertIn("  to the waiting list: <b@elsewhere.example>, from <all-bounces@example.org>", steps)
+        self.assertIn("550 5.7.2", self.ok("explain", "all@example.org", "--from", "x@y.example"))
+        self.ok("user", "forward", "bob@example.org")
+        self.ok("alias", "remove", "info@example.org")
+        self.assertEqual(self.ok("alias", "list"), "")
+        self.ok("list", "remove", "all@example.org")
+        self.assertIn("there is no alias", self.fails("list", "show", "all@example.org"))
+        self.assertIn("is an account", self.fails("alias", "set", "alice@example.org", "bob@example.org"))
+        self.assertIn("no members are named", self.fails("list", "add", "all@example.org"))
+
     def test_refusals(self):
         self.assertIn("add it first", self.fails("user", "add", "alice@example.org"))
         self.ok("domain", "add", "example.org")

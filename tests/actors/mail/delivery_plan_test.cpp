@@ -75,7 +75,7 @@ TEST_CASE("a list sends under its own name, to each member once, through lists o
   inner.members = {"b@example.org", "c@example.org", "outer@example.org"};
   site.list("inner@example.org", inner);
   site.list_of("outer@example.org",
-            {"a@example.org", "b@example.org", "gone@example.org", "inner@example.org", "x@elsewhere.example"});
+               {"a@example.org", "b@example.org", "gone@example.org", "inner@example.org", "x@elsewhere.example"});
   auto plan = site.plan();
   CHECK(site.add(plan, "outer@example.org") == admission::taken);
   CHECK(mailboxes(plan) == names{"a@example.org", "b@example.org", "c@example.org"});

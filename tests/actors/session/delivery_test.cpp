@@ -43,7 +43,7 @@ TEST_CASE("a message goes in over SMTP and comes out over IMAP and POP3 with ide
   reader->send("3 FETCH 1 BODY[]\r\n");
   fetched = reader->take();
   CHECK_THAT(fetched, contains("Return-Path: <outside@example.net>\r\nDelivered-To: alice@example.org\r\n"
-                                 "Received: from client.example"));
+                               "Received: from client.example"));
   CHECK_THAT(fetched, contains("FLAGS (\\Seen)"));
 
   auto pop = site.pop3();

@@ -1,0 +1,34 @@
+// How commands reach accounts and addresses: through the daemon's admin port while it runs, on the store itself while
+// it does not.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "actors/admin/admin_client.hpp"
+#include "actors/mail/address_book.hpp"
+#include "actors/mail/directory.hpp"
+#include "base/result.hpp"
+#include "config/settings.hpp"
+#include "storage/shard.hpp"
+
+namespace merpati {
+
+class account_access {
+public:
+  /// The failure's sentence says what to do.
+  static result<account_access> open(const config::settings& settings);
+
+  mail::account_service& accounts() const {
+    return client_ ? static_cast<mail::account_service&>(*client_) : *directory_;
+  }
+  mail::address_service& addresses() const { return client_ ? static_cast<mail::address_service&>(*client_) : *book_; }
+
+private:
+  std::unique_ptr<admin::client> client_;
+  std::vector<std::unique_ptr<storage::shard>> shards_;
+  std::unique_ptr<mail::directory> directory_;
+  std::unique_ptr<mail::address_book> book_;
+};
+
+} // namespace merpati
