@@ -46,6 +46,12 @@ struct attempt {
   caf::typed_response_promise<login_verdict> promise;
 };
 
+/// Keys that were asked for and are not given yet.
+struct scram_attempt {
+  attempt who;
+  caf::typed_response_promise<scram_offer> promise;
+};
+
 /// A stored hash that costs what a real one costs and that no password meets: 32 random octets were hashed.
 const std::string& unknown_account_hash() {
   static const std::string hash = crypto::argon2id_hash(crypto::random_bytes(32));
@@ -77,7 +83,9 @@ struct authenticator_state {
   std::vector<hashing_actor> idle;
   std::deque<attempt> queue;
   std::unordered_map<std::uint64_t, attempt> delayed;
+  std::unordered_map<std::uint64_t, scram_attempt> delayed_offers;
   std::unordered_map<std::uint64_t, attempt> hashing;
+  std::string decoy_secret = crypto::random_bytes(32);
   std::uint64_t last_number = 0;
   runtime::stats_handle stats;
 
@@ -122,15 +130,20 @@ struct authenticator_state {
     a.promise.deliver(std::move(verdict));
   }
 
+  /// Names and keys of whoever tries.
+  void identify(attempt& a, const std::string& login, const std::string& client_address) const {
+    auto address = ip_address::parse(client_address);
+    a.network = address ? address->client_network() : client_address.substr(0, 64);
+    if (login.size() <= options.limits.login_octets)
+      a.name = canonical_name(login);
+    a.name_key = "name " + (a.name.empty() ? ascii_key(login) : a.name);
+    a.origin_key = "from " + a.network + (address && address->is_loopback() ? " " + a.name_key : "");
+  }
+
   void begin(credentials& asked, caf::typed_response_promise<login_verdict> promise) {
     attempt a;
     a.promise = std::move(promise);
-    auto address = ip_address::parse(asked.client_address);
-    a.network = address ? address->client_network() : asked.client_address.substr(0, 64);
-    if (asked.login.size() <= options.limits.login_octets)
-      a.name = canonical_name(asked.login);
-    a.name_key = "name " + (a.name.empty() ? ascii_key(asked.login) : a.name);
-    a.origin_key = "from " + a.network + (address && address->is_loopback() ? " " + a.name_key : "");
+    identify(a, asked.login, asked.client_address);
     take_password(a, asked.password);
 
     auto at = now();
@@ -201,7 +214,57 @@ struct authenticator_state {
 
   void refuse_too_many(attempt& a) { answer(a, fail(errc::too_many, "too many failed logins; try again later")); }
 
+  void offer_keys(const scram_request& asked, caf::typed_response_promise<scram_offer> promise) {
+    scram_attempt a;
+    a.promise = std::move(promise);
+    identify(a.who, asked.login, asked.client_address);
+    auto at = now();
+    auto origin_wait = throttle->wait(a.who.origin_key, at);
+    auto name_wait = throttle->wait(a.who.name_key, at);
+    if (!origin_wait || !name_wait)
+      return answer(a, fail(errc::too_many, "too many failed logins; try again later"));
+    auto delay = std::max(*origin_wait, *name_wait);
+    if (delay > clock::duration(0) && delayed.size() + delayed_offers.size() >= options.limits.delayed)
+      return answer(a, fail(errc::unavailable, "too many logins are waiting; try again later"));
+    throttle->charge(a.who.origin_key, at);
+    throttle->charge(a.who.name_key, at);
+    if (delay == clock::duration(0))
+      return give_keys(a);
+    self->delayed_send(self, delay, delay_over{++last_number});
+    delayed_offers.emplace(last_number, std::move(a));
+  }
+
+  void give_keys(scram_attempt& a) {
+    if (auto found = look_up(a.who); !found) {
+      refund(a.who);
+      return answer(a, tl::unexpected(found.error()));
+    }
+    const auto& row = a.who.row;
+    if (!may_log_in(a.who) || row->scram_stored_key.empty())
+      return answer(a, sasl::decoy_credentials(decoy_secret, a.who.name.empty() ? a.who.name_key : a.who.name));
+    answer(a, sasl::scram_credentials{row->scram_salt, row->scram_stored_key, row->scram_server_key,
+                                      row->scram_iterations});
+  }
+
+  static void answer(scram_attempt& a, result<sasl::scram_credentials> keys) {
+    scram_offer offer{std::move(keys)};
+    a.promise.deliver(std::move(offer));
+  }
+
+  login_verdict admit(const scram_success& proof) {
+    attempt a;
+    identify(a, proof.login, proof.client_address);
+    if (auto found = look_up(a); !found)
+      return {tl::unexpected(found.error())};
+    if (!may_log_in(a))
+      return {fail(errc::auth_failed, "wrong name or password")};
+    refund(a);
+    return {who_is(*a.row)};
+  }
+
   void delay_ended(std::uint64_t number) {
+    if (auto offer = delayed_offers.extract(number); !offer.empty())
+      return give_keys(offer.mapped());
     auto node = delayed.extract(number);
     if (node.empty())
       return;
@@ -275,8 +338,11 @@ struct authenticator_state {
     for (auto* waiting : {&delayed, &hashing})
       for (auto& [number, a] : *waiting)
         refuse(a);
+    for (auto& [number, a] : delayed_offers)
+      answer(a, fail(errc::shutting_down, "the server is stopping"));
     queue.clear();
     delayed.clear();
+    delayed_offers.clear();
     hashing.clear();
     idle.clear();
   }
@@ -295,6 +361,16 @@ authenticator_impl::behavior_type run_authenticator(authenticator_impl::stateful
         auto promise = self->make_response_promise<login_verdict>();
         self->state.begin(asked, promise);
         return promise;
+      },
+      [self](const scram_request& asked) {
+        auto timing = self->state.stats.measure();
+        auto promise = self->make_response_promise<scram_offer>();
+        self->state.offer_keys(asked, promise);
+        return promise;
+      },
+      [self](const scram_success& proof) {
+        auto timing = self->state.stats.measure();
+        return self->state.admit(proof);
       },
       [self](const delay_over& over) {
         auto timing = self->state.stats.measure();

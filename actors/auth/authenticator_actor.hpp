@@ -1,6 +1,6 @@
 // owns: the pool of hashing workers, the queue before it, the counts of failed logins, the cache of right passwords
-// receives: credentials, from sessions
-// sends: login_verdict to the asker; hash jobs to its workers
+// receives: credentials, scram_request and scram_success, from sessions
+// sends: login_verdict and scram_offer to the asker; hash jobs to its workers
 // dies when: told to exit, after it answered every login that waits with shutting_down; never by input
 // supervised by: the services supervisor. Does not block: hashing runs in hashing_actors, detached ones in the daemon
 #pragma once
@@ -16,6 +16,7 @@
 #include "actors/auth/hashing_actor.hpp"
 #include "base/ids.hpp"
 #include "base/result.hpp"
+#include "protocols/sasl/scram.hpp"
 #include "storage/rows.hpp"
 
 namespace merpati::auth {
@@ -40,6 +41,24 @@ struct identity {
 /// rows unreadable; temporary).
 struct login_verdict {
   result<identity> who = fail(errc::internal, "no verdict");
+};
+
+/// Whose SCRAM keys are wanted, and where the client is.
+struct scram_request {
+  std::string login;
+  std::string client_address; ///< numeric
+};
+
+/// Keys to check a proof against. Who does not exist, or may not log in, has keys too, which nobody can meet. The try
+/// counts as failed until scram_success. Failures: too_many, unavailable.
+struct scram_offer {
+  result<sasl::scram_credentials> keys = fail(errc::internal, "no offer");
+};
+
+/// The client of a scram_request with the same values proved that it knows the password.
+struct scram_success {
+  std::string login;
+  std::string client_address;
 };
 
 /// The account with this canonical name; none if there is none; a failure if that can't be known now. Called on a
@@ -73,10 +92,15 @@ struct authenticator_options {
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::auth::credentials)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::auth::login_verdict)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::auth::scram_request)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::auth::scram_offer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::auth::scram_success)
 
 namespace merpati::auth {
 
-using authenticator_actor = caf::typed_actor<caf::replies_to<credentials>::with<login_verdict>>;
+using authenticator_actor = caf::typed_actor<caf::replies_to<credentials>::with<login_verdict>,
+                                             caf::replies_to<scram_request>::with<scram_offer>,
+                                             caf::replies_to<scram_success>::with<login_verdict>>;
 
 authenticator_actor spawn_authenticator(caf::actor_system& system, authenticator_options options);
 

@@ -22,6 +22,39 @@ runtime::task<result<auth::identity>> log_in(runtime::session_io& io, const serv
   co_return std::move(verdict->who);
 }
 
+runtime::task<result<sasl::scram_credentials>> scram_keys(runtime::session_io& io, const services& services,
+                                                          std::string login) {
+  auth::scram_request request;
+  request.login = std::move(login);
+  request.client_address = io.info().remote_address;
+  auto offer = co_await io.ask<auth::scram_offer>(services.authenticator(), std::move(request));
+  if (!offer)
+    co_return tl::make_unexpected(offer.error());
+  co_return std::move(offer->keys);
+}
+
+runtime::task<result<auth::identity>> log_in_proven(runtime::session_io& io, const services& services,
+                                                    std::string authzid, std::string login) {
+  if (!authzid.empty() && authzid != login)
+    co_return fail(errc::not_permitted, "nobody may act for another");
+  auth::scram_success proof;
+  proof.login = std::move(login);
+  proof.client_address = io.info().remote_address;
+  auto verdict = co_await io.ask<auth::login_verdict>(services.authenticator(), std::move(proof));
+  if (!verdict)
+    co_return tl::make_unexpected(verdict.error());
+  if (verdict->who)
+    io.set_label(verdict->who->name);
+  co_return std::move(verdict->who);
+}
+
+sasl::channel_bindings bindings_of(const runtime::session_io& io) {
+  const auto* tls = io.tls();
+  if (!tls)
+    return {};
+  return {tls->tls_exporter(), tls->tls_server_end_point()};
+}
+
 runtime::task<bool> start_tls(runtime::session_io& io, const services& services, std::string pending,
                               std::string alpn) {
   io.write_soon(pending);

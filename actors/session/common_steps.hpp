@@ -15,6 +15,15 @@ namespace merpati::session {
 runtime::task<result<auth::identity>> log_in(runtime::session_io& io, const services& services, std::string authzid,
                                              std::string login, std::string password);
 
+/// The keys that a SCRAM proof of `login` is checked against. Failures: those of scram_offer, and unavailable.
+runtime::task<result<sasl::scram_credentials>> scram_keys(runtime::session_io& io, const services& services,
+                                                          std::string login);
+/// Who it is that proved to be `login`; as log_in().
+runtime::task<result<auth::identity>> log_in_proven(runtime::session_io& io, const services& services,
+                                                    std::string authzid, std::string login);
+/// What the connection offers to SCRAM-SHA-256-PLUS; nothing without TLS.
+sasl::channel_bindings bindings_of(const runtime::session_io& io);
+
 /// Sends what is pending in clear, `pending` first, and does the server's part of the handshake. False: it failed, and
 /// only the end is left; the log says why.
 runtime::task<bool> start_tls(runtime::session_io& io, const services& services, std::string pending, std::string alpn);

@@ -27,6 +27,9 @@ private:
 
   task<bool> read_more();
   task<void> check_password(smtp::authenticate login);
+  task<void> find_keys(smtp::scram_lookup wanted);
+  task<void> admit(smtp::scram_proven proof);
+  void conclude(result<auth::identity> who);
   void answer(const refusal& why_not);
   task<void> end_message();
 
@@ -54,6 +57,7 @@ smtp::server_options smtp_session::engine_options(door entrance, smtp::server_ki
 }
 
 task<void> smtp_session::run() {
+  engine_.set_channel_bindings(bindings_of(io_));
   engine_.start();
   for (;;) {
     auto step = engine_.next();
@@ -65,10 +69,15 @@ task<void> smtp_session::run() {
       auto established = co_await start_tls(io_, *services_, engine_.take_output(), {});
       if (!established)
         co_return;
+      engine_.set_channel_bindings(bindings_of(io_));
       engine_.tls_started();
       who_.reset();
     } else if (auto* login = std::get_if<smtp::authenticate>(&step)) {
       co_await check_password(std::move(*login));
+    } else if (auto* wanted = std::get_if<smtp::scram_lookup>(&step)) {
+      co_await find_keys(std::move(*wanted));
+    } else if (auto* proof = std::get_if<smtp::scram_proven>(&step)) {
+      co_await admit(std::move(*proof));
     } else if (const auto* sender = std::get_if<smtp::mail_from>(&step)) {
       answer(transaction_.begin(*sender, who_));
     } else if (const auto* recipient = std::get_if<smtp::rcpt_to>(&step)) {
@@ -113,6 +122,23 @@ task<bool> smtp_session::read_more() {
 task<void> smtp_session::check_password(smtp::authenticate login) {
   auto who =
       co_await log_in(io_, *services_, std::move(login.authzid), std::move(login.authcid), std::move(login.password));
+  conclude(std::move(who));
+}
+
+task<void> smtp_session::find_keys(smtp::scram_lookup wanted) {
+  auto keys = co_await scram_keys(io_, *services_, std::move(wanted.username));
+  if (keys)
+    engine_.scram_keys(std::move(*keys));
+  else
+    conclude(tl::make_unexpected(keys.error()));
+}
+
+task<void> smtp_session::admit(smtp::scram_proven proof) {
+  auto who = co_await log_in_proven(io_, *services_, std::move(proof.authzid), std::move(proof.username));
+  conclude(std::move(who));
+}
+
+void smtp_session::conclude(result<auth::identity> who) {
   if (who) {
     who_ = std::move(*who);
     engine_.authenticated(smtp::auth_outcome::success);

@@ -83,7 +83,8 @@ scram_credentials decoy_credentials(std::string_view secret, std::string_view us
   return out;
 }
 
-scram_server::scram_server(std::string nonce) : nonce_(std::move(nonce)) {}
+scram_server::scram_server(std::string nonce, channel_bindings bindings, bool plus)
+    : nonce_(std::move(nonce)), bindings_(std::move(bindings)), plus_(plus) {}
 
 scram_server::step scram_server::fail(std::string_view what) {
   state_ = state::done;
@@ -102,13 +103,35 @@ scram_server::step scram_server::receive(std::string_view message) {
   return fail("other-error");
 }
 
-// gs2-header client-first-message-bare (RFC 5802 7).
-scram_server::step scram_server::client_first(std::string_view message) {
-  if (message.starts_with("p="))
-    return fail("channel-binding-not-supported");
+// gs2-cbind-flag and its comma (RFC 5802 6).
+std::optional<scram_server::step> scram_server::read_binding_flag(std::string_view& message) {
+  if (message.starts_with("p=")) {
+    const auto name = message.substr(2, std::min(message.find(','), message.size()) - 2);
+    if (name == "tls-exporter")
+      binding_data_ = bindings_.tls_exporter;
+    else if (name == "tls-server-end-point")
+      binding_data_ = bindings_.tls_server_end_point;
+    if (!plus_ || message.size() < name.size() + 3)
+      return fail(plus_ ? "invalid-encoding" : "channel-binding-not-supported");
+    if (binding_data_.empty())
+      return fail("unsupported-channel-binding-type");
+    message.remove_prefix(name.size() + 3);
+    return std::nullopt;
+  }
   if (!message.starts_with("n,") && !message.starts_with("y,"))
     return fail("invalid-encoding");
-  auto rest = message.substr(2);
+  // A client that can bind and believes that we can't has seen a list of mechanisms that somebody shortened.
+  if (plus_ || (message.front() == 'y' && bindings_.any()))
+    return fail("server-does-support-channel-binding");
+  message.remove_prefix(2);
+  return std::nullopt;
+}
+
+// gs2-header client-first-message-bare (RFC 5802 7).
+scram_server::step scram_server::client_first(std::string_view message) {
+  auto rest = message;
+  if (auto failed = read_binding_flag(rest))
+    return std::move(*failed);
   std::string_view value;
   if (rest.starts_with(',')) {
     rest.remove_prefix(1);
@@ -151,7 +174,7 @@ scram_server::step scram_server::client_final(std::string_view message) {
   std::string_view nonce;
   if (!take_attribute(rest, 'c', binding) || !take_attribute(rest, 'r', nonce))
     return fail("invalid-encoding");
-  if (binding != crypto::base64_encode(gs2_header_))
+  if (!crypto::equal_constant_time(binding, crypto::base64_encode(gs2_header_ + binding_data_)))
     return fail("channel-bindings-dont-match");
   if (nonce != nonce_)
     return fail("other-error");

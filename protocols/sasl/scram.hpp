@@ -1,8 +1,10 @@
-// SCRAM-SHA-256 (RFC 5802, RFC 7677): the keys that are stored, and the server's side of the exchange.
+// SCRAM-SHA-256 and SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677): the keys that are stored, and the server's side of the
+// exchange.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -32,7 +34,15 @@ result<scram_credentials> derive(std::string_view password, std::string_view sal
 /// does not tell who exists. `secret` belongs to the server.
 scram_credentials decoy_credentials(std::string_view secret, std::string_view username);
 
-/// One exchange without channel binding (the client's "n" or "y"). Messages are those inside base64.
+/// What the TLS connection offers to be bound to; empty: nothing.
+struct channel_bindings {
+  std::string tls_exporter;         ///< RFC 9266
+  std::string tls_server_end_point; ///< RFC 5929 4
+
+  bool any() const noexcept { return !tls_exporter.empty() || !tls_server_end_point.empty(); }
+};
+
+/// One exchange. Messages are those inside base64.
 class scram_server {
 public:
   static constexpr std::size_t message_bytes = 4096; ///< limit of a client message; names have 255 octets at most
@@ -59,8 +69,9 @@ public:
   };
   using step = std::variant<lookup, challenge, success, failure>;
 
-  /// `nonce` from a generator: 18 printable ASCII characters or more, no comma.
-  explicit scram_server(std::string nonce);
+  /// `nonce` from a generator: 18 printable ASCII characters or more, no comma. `bindings`: what -PLUS was offered
+  /// with. `plus`: the client chose that mechanism.
+  explicit scram_server(std::string nonce, channel_bindings bindings = {}, bool plus = false);
 
   /// The next message of the client.
   step receive(std::string_view message);
@@ -73,9 +84,13 @@ private:
   step client_first(std::string_view message);
   step client_final(std::string_view message);
   step fail(std::string_view what);
+  std::optional<step> read_binding_flag(std::string_view& message);
 
   state state_ = state::first;
   std::string nonce_;
+  channel_bindings bindings_;
+  bool plus_ = false;
+  std::string binding_data_; ///< of the type that the client chose
   std::string gs2_header_;
   std::string client_first_bare_;
   std::string server_first_;

@@ -20,8 +20,10 @@ struct command_handlers {
 
   static result greet(server_engine& e, std::string_view argument, bool extended) {
     if (!is_acceptable_helo(argument)) {
-      const auto verb = e.options_.kind == server_kind::lmtp ? "LHLO" : extended ? "EHLO" : "HELO";
-      e.say(replies::bad_syntax(std::string("Syntax: ") + verb + " hostname"));
+      const bool lmtp = e.options_.kind == server_kind::lmtp;
+      e.say(replies::bad_syntax(lmtp       ? "Syntax: LHLO hostname"
+                                : extended ? "Syntax: EHLO hostname"
+                                           : "Syntax: HELO hostname"));
       return std::nullopt;
     }
     e.reset_transaction(); // RFC 5321 4.1.4
@@ -128,21 +130,11 @@ struct command_handlers {
       e.say(replies::encryption_needed());
       return std::nullopt;
     }
-    const auto space = argument.find(' ');
-    const auto mechanism = argument.substr(0, space);
-    if (mechanism.empty()) {
+    if (argument.empty()) {
       e.say(replies::bad_syntax("Syntax: AUTH mechanism [initial-response]"));
       return std::nullopt;
     }
-    if (!ascii::iequals(mechanism, "PLAIN")) {
-      e.say({504, "5.5.4", "Mechanism not supported"});
-      return std::nullopt;
-    }
-    if (space != std::string_view::npos)
-      return e.run_plain(argument.substr(space + 1));
-    e.mode_ = server_engine::mode::auth_response;
-    e.say({334, "", ""});
-    return std::nullopt;
+    return e.begin_auth(argument);
   }
 };
 

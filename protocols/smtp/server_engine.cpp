@@ -4,7 +4,6 @@
 #include <stdexcept>
 
 #include "base/ascii.hpp"
-#include "protocols/sasl/plain.hpp"
 #include "protocols/smtp/server_commands.hpp"
 
 namespace merpati::smtp {
@@ -173,7 +172,7 @@ std::string server_engine::extension_list() const {
   if (set & offers_starttls)
     list += "\nSTARTTLS";
   if (set & offers_auth)
-    list += "\nAUTH PLAIN";
+    list += "\nAUTH " + sasl::mechanism_list(tls_ ? bindings_ : sasl::channel_bindings());
   return list + "\nHELP";
 }
 
@@ -188,31 +187,6 @@ void server_engine::reset_transaction() noexcept {
   sender_given_ = false;
   recipient_refused_ = false;
   in_chunks_ = false;
-}
-
-// --- AUTH (RFC 4954) ---
-
-std::optional<step> server_engine::next_auth_response() {
-  const auto line = reader_.next_line(line_limit());
-  if (line.status != text::line_status::ok)
-    return refuse_line(line.status);
-  mode_ = mode::command;
-  if (line.text != "*")
-    return run_plain(line.text);
-  say({501, "5.7.0", "Authentication cancelled"});
-  return std::nullopt;
-}
-
-std::optional<step> server_engine::run_plain(std::string_view encoded) {
-  auto credentials = sasl::parse_plain_base64(encoded);
-  if (credentials)
-    return ask(question::auth, authenticate{std::move(credentials->authzid), std::move(credentials->authcid),
-                                            std::move(credentials->password)});
-  if (credentials.error().code == errc::auth_failed)
-    say(replies::bad_credentials());
-  else
-    say({501, "5.5.2", "Malformed authentication response"});
-  return std::nullopt;
 }
 
 // --- questions and answers ---
@@ -274,22 +248,6 @@ void server_engine::refuse(const reply& why) {
     say(why);
 }
 
-void server_engine::authenticated(auth_outcome outcome) {
-  const auto q = answered();
-  if (q == question::closed)
-    return;
-  if (q != question::auth)
-    throw std::logic_error("smtp: authenticated() answers no open question");
-  switch (outcome) {
-  case auth_outcome::success:
-    authenticated_ = true;
-    say({235, "2.7.0", "Authentication successful"});
-    break;
-  case auth_outcome::failure: say(replies::bad_credentials()); break;
-  case auth_outcome::temporary: say(replies::credentials_unavailable()); break;
-  }
-}
-
 void server_engine::tls_started() {
   const auto q = answered();
   if (q == question::closed)
@@ -301,6 +259,7 @@ void server_engine::tls_started() {
   helo_.clear();
   extended_ = false;
   authenticated_ = false;
+  exchange_.reset();
   tls_ = true;
 }
 

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <utility>
 
+#include "protocols/sasl/server_exchange.hpp"
 #include "protocols/smtp/data_decoder.hpp"
 #include "protocols/smtp/envelope.hpp"
 #include "protocols/smtp/esmtp_parameters.hpp"
@@ -58,6 +59,7 @@ struct server_options {
   bool implicit_tls = false;                                       ///< TLS is on before the greeting (port 465)
   bool plaintext_auth_allowed = false;                             ///< AUTH without TLS (loopback, tests)
   smtp::bare_newlines bare_newlines = smtp::bare_newlines::refuse; ///< BODY=BINARYMIME has no lines: nothing is bare
+  std::string scram_nonce; ///< for tests; empty: a new one from the generator each time
   server_limits limits;
 };
 
@@ -96,6 +98,7 @@ public:
   /// and refuse() say the same for each; else one reply. After a 421 the session ends.
   void answer_each(std::span<const reply> replies);
   void authenticated(auth_outcome outcome);
+  void scram_keys(sasl::scram_credentials of_user);
   /// The handshake is done: input in clear that came behind STARTTLS is dropped, the session is as after connecting
   /// but without a new greeting (RFC 3207 4.2).
   void tls_started();
@@ -103,6 +106,9 @@ public:
   /// Ends the session from our side, at any time and whatever question is open: the reply goes out (421 4.3.2,
   /// 421 4.4.2, ...), next() says data_aborted when a message was open, and then close.
   void shutdown(const reply& why);
+
+  /// What the TLS connection offers to SCRAM-SHA-256-PLUS: before start() with implicit TLS, before tls_started() else.
+  void set_channel_bindings(sasl::channel_bindings bindings) { bindings_ = std::move(bindings); }
 
   // --- facts ---
   const std::string& helo() const noexcept { return helo_; } ///< empty before HELO or EHLO
@@ -118,7 +124,7 @@ private:
   friend struct command_handlers;
 
   enum class mode : std::uint8_t { fresh, command, auth_response, data, chunk, closed };
-  enum class question : std::uint8_t { none, tls, auth, mail, rcpt, begin, end, closed };
+  enum class question : std::uint8_t { none, tls, auth, keys, mail, rcpt, begin, end, closed };
 
   std::optional<step> next_command();
   std::optional<step> run(const command& found, std::string_view argument);
@@ -139,7 +145,9 @@ private:
   void answer_all(const reply& r);
   void end_message(bool taken);
   std::optional<step> refuse_line(text::line_status status);
-  std::optional<step> run_plain(std::string_view encoded);
+  std::optional<step> begin_auth(std::string_view argument);
+  std::optional<step> take_auth_step(sasl::server_exchange::step s);
+  std::optional<step> auth_failed(const reply& why);
   step ask(question q, step s);
   question answered();
   void say(const reply& r);
@@ -151,7 +159,10 @@ private:
   server_options options_;
   text::line_reader reader_;
   data_decoder decoder_;
-  octet_inspector inspector_; ///< of a message in chunks
+  sasl::channel_bindings bindings_;
+  std::optional<sasl::server_exchange> exchange_; ///< while AUTH is under way
+  std::string auth_final_;                        ///< SCRAM's last message, sent once the caller has said yes
+  octet_inspector inspector_;                     ///< of a message in chunks
   newline_normaliser normaliser_;
   std::string output_;
   std::string helo_;

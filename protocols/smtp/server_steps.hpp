@@ -21,6 +21,17 @@ struct authenticate {
   std::string authcid;
   std::string password;
 };
+/// The keys of this user are wanted (SCRAM). Answer with scram_keys(), or authenticated() when there are none to be
+/// had.
+struct scram_lookup {
+  std::string authzid;
+  std::string username;
+};
+/// The client proved that it knows the password. Answer with authenticated().
+struct scram_proven {
+  std::string authzid;
+  std::string username;
+};
 /// May this sender begin a message? Answer with accept() or refuse().
 struct mail_from {
   reverse_path sender;
@@ -51,8 +62,8 @@ struct data_aborted {};
 /// Send the output, then close the connection. Every further next() says so again.
 struct close {};
 
-using step = std::variant<need_input, start_tls, authenticate, mail_from, rcpt_to, data_begin, data_chunk, data_end,
-                          data_aborted, close>;
+using step = std::variant<need_input, start_tls, authenticate, scram_lookup, scram_proven, mail_from, rcpt_to,
+                          data_begin, data_chunk, data_end, data_aborted, close>;
 
 enum class auth_outcome : std::uint8_t {
   success,

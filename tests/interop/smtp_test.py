@@ -1,7 +1,10 @@
 """SMTP through Python's smtplib: the MX listener, submission with STARTTLS and AUTH, submissions."""
 
 import base64
+import hashlib
+import hmac
 import imaplib
+import os
 import smtplib
 import socket
 import unittest
@@ -46,6 +49,54 @@ class SmtpTest(unittest.TestCase):
             client.select("INBOX", readonly=True)
             _, found = client.search(None, "SUBJECT", f'"{subject}"')
             return [client.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in found[0].split()]
+
+    # AUTH
+
+    def scram(self, client, user, password, binding=None):
+        """RFC 5802, 7677 and 5929 by hand; the last reply, and whether the server proved itself."""
+        header = b"p=tls-server-end-point,," if binding else b"n,,"
+        bare = b"n=" + address(user).encode() + b",r=" + base64.b64encode(os.urandom(18))
+        code, text = client.docmd("AUTH", "SCRAM-SHA-256" + ("-PLUS " if binding else " ")
+                                  + base64.b64encode(header + bare).decode())
+        if code != 334:
+            return (code, text), False
+        first = base64.b64decode(text)
+        fields = dict(part.split(b"=", 1) for part in first.split(b","))
+        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields[b"s"]), int(fields[b"i"]))
+        sign = lambda key, data: hmac.digest(key, data, "sha256")
+        without_proof = b"c=" + base64.b64encode(header + (binding or b"")) + b",r=" + fields[b"r"]
+        signed = bare + b"," + first + b"," + without_proof
+        key = sign(salted, b"Client Key")
+        proof = bytes(a ^ b for a, b in zip(key, sign(hashlib.sha256(key).digest(), signed)))
+        code, text = client.docmd(base64.b64encode(without_proof + b",p=" + base64.b64encode(proof)).decode())
+        if code != 334:
+            return (code, text), False
+        proven = base64.b64decode(text) == b"v=" + base64.b64encode(sign(sign(salted, b"Server Key"), signed))
+        return client.docmd(""), proven
+
+    def test_scram_with_and_without_channel_binding(self):
+        client = self.submission(login=False)
+        self.assertIn("SCRAM-SHA-256-PLUS", client.esmtp_features["auth"].split())
+        reply, _ = self.scram(client, "alice", "wrong")
+        self.assertReply(reply, 535, b"5.7.8")
+        reply, _ = self.scram(client, "nobody", "wrong")
+        self.assertReply(reply, 535, b"5.7.8")
+        reply, proven = self.scram(client, "alice", PASSWORDS["alice"])
+        self.assertReply(reply, 235, b"2.7.0")
+        self.assertTrue(proven)
+        bound = self.submission(login=False)
+        certificate = hashlib.sha256(bound.sock.getpeercert(True)).digest()
+        reply, _ = self.scram(bound, "alice", PASSWORDS["alice"], b"another certificate")
+        self.assertReply(reply, 535, b"5.7.8")
+        reply, proven = self.scram(bound, "alice", PASSWORDS["alice"], certificate)
+        self.assertReply(reply, 235, b"2.7.0")
+        self.assertTrue(proven)
+        bound.sendmail(address("alice"), [address("bob")], message("bound"))
+
+    def test_login_as_smtplib_speaks_it(self):
+        client = self.submission(login=False)
+        client.user, client.password = address("alice"), PASSWORDS["alice"]
+        self.assertReply(client.auth("LOGIN", client.auth_login), 235)
 
     # MX
 
@@ -188,10 +239,14 @@ class SmtpTest(unittest.TestCase):
         client.sendmail(address("alice"), [address("bob")], message("submitted"))
         self.assertRegex(self.stored("bob", "submitted")[0], rb"\swith ESMTPSA\s")
 
-    def test_remote_recipients_are_refused_while_there_is_no_way_out(self):
+    def test_users_may_send_elsewhere_under_their_own_address_only(self):
         client = self.submission()
+        self.assertReply(client.mail(address("bob")), 550, b"5.7.1")
+        client.sendmail(address("alice"), ["someone@elsewhere.example", address("bob")], message("going out"))
+        self.assertEqual(len(self.stored("bob", "going out")), 1)
         client.mail(address("alice"))
-        self.assertReply(client.rcpt("someone@elsewhere.example"), 550, b"5.7.1")
+        client.rcpt(address("bob"))
+        self.assertReply(client.data(message("forged", sender="bob")), 550, b"5.7.1")
 
     def test_many_messages_in_one_session(self):
         client = self.submission()

@@ -45,6 +45,11 @@ class SwaksTest(unittest.TestCase):
     def test_submission(self):
         self.run_swaks("submission", "--tls", *self.auth())
 
+    def test_login_mechanism(self):
+        arguments = self.auth()
+        arguments[arguments.index("PLAIN")] = "LOGIN"
+        self.run_swaks("submission", "--tls", *arguments)
+
     def test_submissions(self):
         self.run_swaks("submissions", "--tls-on-connect", "--pipeline", *self.auth())
 

@@ -368,6 +368,54 @@ TEST_CASE_METHOD(fixture, "whoever waits when it stops is told so") {
   }
 }
 
+TEST_CASE_METHOD(fixture, "SCRAM: keys for everybody, an identity after a proof, and tries that count") {
+  limits.failures = 3;
+  auto& alice = accounts["alice@example.org"];
+  alice.scram_salt = "salt";
+  alice.scram_stored_key = "stored";
+  alice.scram_server_key = "server";
+  alice.scram_iterations = 5'000;
+  accounts["bob@example.org"].enabled = false;
+  start();
+  auto keys_of = [&](const std::string& login, const std::string& from = "192.0.2.1") {
+    auto out = std::make_shared<std::optional<result<sasl::scram_credentials>>>();
+    system.spawn([=, target = authenticator](caf::event_based_actor* self) {
+      self->request(target, caf::infinite, auth::scram_request{login, from}).then([out](auth::scram_offer& offer) {
+        *out = std::move(offer.keys);
+      });
+    });
+    scheduler.run();
+    return out;
+  };
+  auto prove = [&](const std::string& login) {
+    auto out = std::make_shared<std::optional<result<auth::identity>>>();
+    system.spawn([=, target = authenticator](caf::event_based_actor* self) {
+      self->request(target, caf::infinite, auth::scram_success{login, "192.0.2.1"})
+          .then([out](auth::login_verdict& verdict) { *out = std::move(verdict.who); });
+    });
+    scheduler.run();
+    return out->value();
+  };
+  for (int i = 0; i != 10; ++i) { // proven tries never wait
+    CHECK(keys_of("ALICE@example.org")->value().value() == sasl::scram_credentials{"salt", "stored", "server", 5'000});
+    CHECK(prove("ALICE@example.org")->name == "alice@example.org");
+  }
+  // Who is disabled or not there has keys too, the same each time.
+  const auto decoy = keys_of("bob@example.org", "192.0.2.2")->value();
+  CHECK(decoy.value() == keys_of("Bob@example.org", "192.0.2.3")->value().value());
+  CHECK(decoy->salt != keys_of("nobody@example.org", "192.0.2.3")->value()->salt);
+  CHECK(prove("bob@example.org").error().code == errc::auth_failed);
+  CHECK(prove("no address").error().code == errc::auth_failed);
+  CHECK(hashings == 0);
+  // Dropping the connection instead of proving is a failure, for passwords too.
+  for (int i = 0; i != 3; ++i)
+    CHECK(keys_of("alice@example.org", "192.0.2.9")->has_value());
+  auto waits = keys_of("alice@example.org", "192.0.2.9");
+  CHECK_FALSE(waits->has_value());
+  pass(30s);
+  CHECK(waits->has_value());
+}
+
 TEST_CASE("with real hashing on threads of its own") {
   caf::actor_system_config config;
   caf::actor_system system(config);

@@ -2,6 +2,7 @@
 #include "protocols/sasl/plain.hpp"
 #include "protocols/sasl/saslprep.hpp"
 #include "protocols/sasl/scram.hpp"
+#include "protocols/sasl/server_exchange.hpp"
 #include "tests/support/catch2.hpp"
 
 using namespace merpati;
@@ -139,6 +140,67 @@ TEST_CASE("SCRAM refuses what is wrong") {
   const auto asked = std::get<scram_server::lookup>(names.receive("y,a=b=3Dc,n=x=2Cy,r=abc,ext=1"));
   CHECK(asked.authzid == "b=c");
   CHECK(asked.username == "x,y");
+}
+
+TEST_CASE("SCRAM-SHA-256-PLUS is bound to the connection that it runs over") {
+  const std::string bare = "n=user,r=" + std::string(client_nonce);
+  const channel_bindings bindings{"exported 32 octets", "hash of the certificate"};
+  auto run = [&](const std::string& header, const std::string& data, bool plus = true, channel_bindings offered = {}) {
+    scram_server server{std::string(server_nonce), offered.any() ? offered : bindings, plus};
+    const auto step = server.receive(header + bare);
+    if (!std::holds_alternative<scram_server::lookup>(step))
+      return failure_of(step);
+    const auto first = std::get<scram_server::challenge>(server.credentials(derive("pencil", salt).value())).message;
+    const auto done = server.receive(client_final("pencil", bare, first, crypto::base64_encode(header + data)));
+    return std::holds_alternative<scram_server::success>(done) ? "success" : failure_of(done);
+  };
+  CHECK(run("p=tls-exporter,,", bindings.tls_exporter) == "success");
+  CHECK(run("p=tls-server-end-point,,", bindings.tls_server_end_point) == "success");
+  CHECK(run("p=tls-exporter,,", bindings.tls_server_end_point) == "e=channel-bindings-dont-match");
+  CHECK(run("p=tls-exporter,,", "") == "e=channel-bindings-dont-match");
+  CHECK(run("p=tls-unique,,", "x") == "e=unsupported-channel-binding-type");
+  CHECK(run("p=tls-exporter,,", "", true, {"", "only this"}) == "e=unsupported-channel-binding-type");
+  CHECK(run("p=,,", "") == "e=unsupported-channel-binding-type");
+  CHECK(run("p=tls-exporter", "") == "e=unsupported-channel-binding-type");
+  CHECK(run("n,,", "") == "e=server-does-support-channel-binding");
+  CHECK(run("p=tls-exporter,,", bindings.tls_exporter, false) == "e=channel-binding-not-supported");
+  CHECK(run("n,,", "", false) == "success");
+  // Somebody took -PLUS out of the list that the client saw.
+  CHECK(run("y,,", "", false) == "e=server-does-support-channel-binding");
+}
+
+TEST_CASE("one exchange object runs any mechanism") {
+  using exchange = server_exchange;
+  CHECK(find_mechanism("scram-sha-256-plus") == mechanism::scram_sha_256_plus);
+  CHECK_FALSE(find_mechanism("CRAM-MD5").has_value());
+  CHECK(mechanism_list({}) == "PLAIN LOGIN SCRAM-SHA-256");
+  CHECK(mechanism_list({"x", ""}) == "PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS");
+  auto is_challenge = [](const exchange::step& s, std::string_view text) {
+    const auto* c = std::get_if<exchange::challenge>(&s);
+    return c && c->message == text;
+  };
+  exchange plain(mechanism::plain, "nonce", {});
+  CHECK(is_challenge(plain.begin(std::nullopt), ""));
+  const auto asked = std::get<exchange::check_password>(plain.receive("z\0a\0b"sv));
+  CHECK((asked.authzid == "z" && asked.authcid == "a" && asked.password == "b"));
+  CHECK(std::holds_alternative<exchange::malformed>(exchange(mechanism::plain, "n", {}).begin("x")));
+  CHECK(std::holds_alternative<exchange::failed>(exchange(mechanism::plain, "n", {}).begin("\0a\0\x07"sv)));
+  exchange login(mechanism::login, "nonce", {});
+  CHECK(is_challenge(login.begin(std::nullopt), "Username:"));
+  CHECK(is_challenge(login.receive("a"), "Password:"));
+  CHECK(std::get<exchange::check_password>(login.receive("b")).authcid == "a");
+  exchange short_login(mechanism::login, "nonce", {});
+  CHECK(is_challenge(short_login.begin("a\0x"sv), "Password:"));
+  CHECK(std::holds_alternative<exchange::failed>(short_login.receive("b")));
+  exchange scram(mechanism::scram_sha_256, std::string(server_nonce), {});
+  CHECK(is_challenge(scram.begin(std::nullopt), ""));
+  const std::string bare = "n=user,r=" + std::string(client_nonce);
+  CHECK(std::get<exchange::keys_wanted>(scram.receive("n,," + bare)).username == "user");
+  const auto first = std::get<exchange::challenge>(scram.keys(derive("pencil", salt).value())).message;
+  const auto done = scram.receive(client_final("pencil", bare, first));
+  CHECK(std::get<exchange::proven>(done).message.starts_with("v="));
+  CHECK(std::holds_alternative<exchange::malformed>(exchange(mechanism::scram_sha_256, "n", {}).begin("")));
+  CHECK(std::holds_alternative<exchange::failed>(exchange(mechanism::scram_sha_256, "n", {}).begin("p=x,,n=u,r=x")));
 }
 
 TEST_CASE("derived keys") {

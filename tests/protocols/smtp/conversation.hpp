@@ -6,7 +6,7 @@
 //   <full@example.org>            452 4.2.2           <down@example.org>              451 4.3.0
 //   other local parts at example.org  550 5.1.1       other domains   550 5.7.1 (accepted once authenticated)
 //   sender <shut@...>             421 4.3.2 at DATA    a message with "X-Refuse"       550 5.7.1 at its end
-//   alice/secret authenticates, user "down" is a temporary failure, everything else fails
+//   alice/secret authenticates, and user/pencil by SCRAM; user "down" is a temporary failure, everything else fails
 #pragma once
 
 #include <memory>
@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/crypto.hpp"
 #include "protocols/smtp/server_engine.hpp"
 #include "tests/support/transcript.hpp"
 
@@ -57,6 +58,20 @@ private:
     else
       engine_.authenticated(a.authcid == "alice" && a.password == "secret" ? smtp::auth_outcome::success
                                                                            : smtp::auth_outcome::failure);
+  }
+  void on(smtp::scram_lookup& s) {
+    events_.push_back("keys of " + s.username);
+    if (s.username == "down")
+      engine_.authenticated(smtp::auth_outcome::temporary);
+    else if (s.username == "user") // RFC 7677 3
+      engine_.scram_keys(
+          sasl::derive("pencil", crypto::base64_decode("W22ZaJ0SNY7soEsUEjb6gQ==").value(), 4096).value());
+    else
+      engine_.scram_keys(sasl::decoy_credentials("secret", s.username));
+  }
+  void on(smtp::scram_proven& s) {
+    events_.push_back("proven " + s.username + (s.authzid.empty() ? "" : " as " + s.authzid));
+    engine_.authenticated(s.authzid.empty() ? smtp::auth_outcome::success : smtp::auth_outcome::failure);
   }
   void on(smtp::mail_from& m) {
     const auto local = m.sender ? m.sender->local_part : std::string();
