@@ -13,6 +13,7 @@ struct smtp_limits {
   std::uint64_t errors = 20;        ///< wrong commands in a session before 421: no honest program needs as many
   std::uint64_t hops = 50;          ///< Received fields of a message: more is a loop (RFC 5321 6.3)
   std::chrono::seconds idle{300};   ///< RFC 5321 4.5.3.2.7: at least 5 minutes
+  std::uint64_t data_octets_per_second = 100; ///< inside a message, averaged over a minute: a modem sends 30 times that
 };
 
 struct imap_limits {

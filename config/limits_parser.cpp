@@ -33,6 +33,7 @@ constexpr field<smtp_limits> smtp_fields[] = {
     {"line_bytes", &smtp_limits::line_bytes, 512, 64 * kib}, // RFC 5321 4.5.3.1.4
     {"errors", &smtp_limits::errors, 1, 10'000},
     {"hops", &smtp_limits::hops, 10, 1'000},
+    {"data_octets_per_second", &smtp_limits::data_octets_per_second, 0, mib},
     {"idle_seconds", &smtp_limits::idle, 10, day},
 };
 constexpr field<imap_limits> imap_fields[] = {

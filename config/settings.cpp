@@ -23,6 +23,7 @@ std::string purpose(const listener& l, bool tls) {
   case listener_kind::smtp:
     return tls ? "mail from other servers, STARTTLS offered" : "mail from other servers, no TLS";
   case listener_kind::submission: return "mail from users";
+  case listener_kind::lmtp: return "mail from a server in front";
   case listener_kind::submissions: return "mail from users, TLS";
   case listener_kind::imap: return "mailboxes";
   case listener_kind::imaps: return "mailboxes, TLS";

@@ -11,10 +11,11 @@
 #include <tl/expected.hpp>
 
 #include "config/limits.hpp"
+#include "config/policy_settings.hpp"
 
 namespace merpati::config {
 
-enum class listener_kind : std::uint8_t { smtp, submission, submissions, imap, imaps, pop3, pop3s };
+enum class listener_kind : std::uint8_t { smtp, submission, submissions, lmtp, imap, imaps, pop3, pop3s };
 
 /// The word of the configuration file: "smtp", "submission", ...
 std::string_view to_string(listener_kind kind) noexcept;
@@ -81,6 +82,8 @@ struct settings {
   admin_settings admin;
   storage_settings storage;
   smtp_settings smtp;
+  policy_settings policy;
+  resolver_settings resolver;
   config::limits limits;
   log_level level = log_level::info;
 };

@@ -6,6 +6,7 @@
 #include "base/ascii.hpp"
 #include "base/ip_address.hpp"
 #include "config/limits_parser.hpp"
+#include "config/policy_parser.hpp"
 #include "config/settings.hpp"
 #include "config/smtp_parser.hpp"
 #include "config/table_reader.hpp"
@@ -26,6 +27,7 @@ constexpr kind_entry kinds[] = {
     {listener_kind::smtp, "smtp", 25},
     {listener_kind::submission, "submission", 587},
     {listener_kind::submissions, "submissions", 465},
+    {listener_kind::lmtp, "lmtp", 24},
     {listener_kind::imap, "imap", 143},
     {listener_kind::imaps, "imaps", 993},
     {listener_kind::pop3, "pop3", 110},
@@ -72,6 +74,8 @@ public:
     read_admin();
     read_storage();
     read_smtp(root_, out_.smtp, report_);
+    read_policy(root_, out_.policy, report_);
+    read_resolver(root_, out_.file.parent_path(), out_.resolver, report_);
     read_limits(root_.table("limits"), out_.limits, report_);
     read_log();
     root_.finish();
@@ -237,8 +241,10 @@ private:
     if (implicit_tls(l.kind) && !has_tls_)
       report_.add(l.line, "kind \"" + word + "\" needs TLS, but there is no [tls]",
                   "add [tls] with certificate and key, or remove this listener");
-    if (l.plaintext_login && l.kind == listener_kind::smtp)
-      report_.add(table.line("plaintext_login"), "plaintext_login at kind \"smtp\", where nobody logs in", "remove it");
+    const bool has_login = l.kind != listener_kind::smtp && l.kind != listener_kind::lmtp;
+    if (l.plaintext_login && !has_login)
+      report_.add(table.line("plaintext_login"), "plaintext_login at kind \"" + word + "\", where nobody logs in",
+                  "remove it");
     else if (l.plaintext_login && implicit_tls(l.kind))
       report_.add(table.line("plaintext_login"), "plaintext_login at kind \"" + word + "\", which always has TLS",
                   "remove it");
@@ -246,7 +252,7 @@ private:
       report_.add(table.line("plaintext_login"),
                   "plaintext_login at " + l.address + " would send passwords in clear over the network",
                   "remove it, or listen on 127.0.0.1 or ::1");
-    else if (!l.plaintext_login && !implicit_tls(l.kind) && l.kind != listener_kind::smtp && !has_tls_)
+    else if (!l.plaintext_login && !implicit_tls(l.kind) && has_login && !has_tls_)
       report_.add(l.line, "nobody can log in at kind \"" + word + "\": there is no [tls] and plaintext_login is off",
                   "add [tls] with certificate and key");
   }

@@ -9,10 +9,12 @@
 #include <caf/io/middleman.hpp>
 
 #include "actors/auth/authenticator_actor.hpp"
+#include "actors/dns/resolver_actor.hpp"
 #include "actors/mail/address_book.hpp"
 #include "actors/mail/directory.hpp"
 #include "actors/mail/mailboxes_actor.hpp"
 #include "actors/net/listener.hpp"
+#include "actors/policy/door_actor.hpp"
 #include "actors/runtime/supervisor.hpp"
 #include "actors/session/imap_session.hpp"
 #include "actors/session/pop3_session.hpp"
@@ -66,6 +68,7 @@ result<std::shared_ptr<const tls::server_context>> load_certificates(const confi
 std::string refusal_of(config::listener_kind kind) {
   switch (kind) {
   case config::listener_kind::smtp:
+  case config::listener_kind::lmtp:
   case config::listener_kind::submission: return "421 4.7.0 Too many connections, try again later\r\n";
   case config::listener_kind::imap: return "* BYE [LIMIT] Too many connections, try again later\r\n";
   case config::listener_kind::pop3: return "-ERR [SYS/TEMP] too many connections, try again later\r\n";
@@ -91,6 +94,10 @@ std::function<runtime::task<void>(runtime::session_io&)> session_root(session::s
   case config::listener_kind::smtp:
     return [=](runtime::session_io& io) {
       return session::run_smtp_session(io, services, entrance, smtp::server_kind::mx);
+    };
+  case config::listener_kind::lmtp:
+    return [=](runtime::session_io& io) {
+      return session::run_smtp_session(io, services, entrance, smtp::server_kind::lmtp);
     };
   case config::listener_kind::submission:
   case config::listener_kind::submissions:
@@ -124,6 +131,7 @@ struct mail_daemon::state {
   std::vector<runtime::child_spec> children; ///< planned; handed to `root`
   std::vector<caf::actor> early;             ///< made before `root` is there to look after them
   std::vector<bound_listener> listeners;
+  std::shared_ptr<policy::counters> policy_counters = std::make_shared<policy::counters>();
   std::unique_ptr<mail::directory> accounts;
   std::unique_ptr<mail::address_book> addresses;
   bool stopped = false;
@@ -131,6 +139,7 @@ struct mail_daemon::state {
   result<void> open_store();
   void plan_store();
   result<void> plan_services();
+  void plan_policy(session::services& made);
   void plan_sessions();
   result<void> bind_listeners();
   result<void> bind(const config::listener& where);
@@ -244,8 +253,43 @@ result<void> mail_daemon::state::plan_services() {
     return caf::actor_cast<caf::actor>(auth::spawn_authenticator(system_, options));
   };
   children.push_back(std::move(authenticator));
+  plan_policy(*made);
   services = std::move(made);
   return {};
+}
+
+/// Who decides about strangers, who looks them up for it, and who asks DNS for that.
+void mail_daemon::state::plan_policy(session::services& made) {
+  auto child = [this](const char* name, bool takes_stop, auto factory) {
+    runtime::child_spec spec;
+    spec.name = name;
+    spec.phase = phase_services;
+    spec.takes_stop_request = takes_stop;
+    spec.slot = std::make_shared<runtime::actor_slot>();
+    spec.factory = [factory](caf::actor_system& system_, std::uint64_t) {
+      return caf::actor_cast<caf::actor>(factory(system_));
+    };
+    children.push_back(spec);
+    return spec.slot;
+  };
+  policy::client_lookup_options lookups;
+  lookups.reverse_dns = settings.policy.reverse_dns;
+  lookups.lists = settings.policy.lists;
+  lookups.threshold = settings.policy.threshold;
+  lookups.counters = policy_counters;
+  policy::door_options door;
+  door.policy = settings.policy;
+  door.greylist_file = settings.data_dir / "greylist";
+  door.files = store->io();
+  door.counters = policy_counters;
+  if (lookups.reverse_dns || !lookups.lists.empty()) {
+    lookups.resolver = child("resolver", true, [resolver = settings.resolver, counts = policy_counters](auto& system_) {
+      return dns::spawn_resolver(system_, resolver, counts);
+    });
+    door.lookups = child("client lookup", true,
+                         [lookups](auto& system_) { return policy::spawn_client_lookup(system_, lookups); });
+  }
+  made.door_slot = child("door", true, [door](auto& system_) { return policy::spawn_door(system_, door); });
 }
 
 void mail_daemon::state::plan_sessions() {
@@ -382,6 +426,8 @@ std::vector<admin::metric> mail_daemon::state::metrics() const {
   connections.help = "Open client connections";
   connections.value = static_cast<double>(net::live_connections(*limiter));
   all.push_back(std::move(connections));
+  for (auto& one : policy::metrics_of(*policy_counters))
+    all.push_back(std::move(one));
   return all;
 }
 

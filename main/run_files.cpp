@@ -32,8 +32,8 @@ result<void> make_private_folder(const fs::path& folder) {
 
 std::optional<config::listener_kind> kind_named(const std::string& word) {
   using config::listener_kind;
-  for (auto kind : {listener_kind::smtp, listener_kind::submission, listener_kind::submissions, listener_kind::imap,
-                    listener_kind::imaps, listener_kind::pop3, listener_kind::pop3s})
+  for (auto kind : {listener_kind::smtp, listener_kind::submission, listener_kind::submissions, listener_kind::lmtp,
+                    listener_kind::imap, listener_kind::imaps, listener_kind::pop3, listener_kind::pop3s})
     if (config::to_string(kind) == word)
       return kind;
   return std::nullopt;

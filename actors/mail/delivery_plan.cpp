@@ -78,6 +78,13 @@ void delivery_plan::note(const std::string& what) const {
     recorder_->step(what);
 }
 
+result<admission> delivery_plan::look_at(const storage::read_view& view, const smtp::mailbox& recipient) const {
+  auto where = find_route(view, rules_, recipient, now_);
+  if (!where)
+    return tl::make_unexpected(where.error());
+  return may_enter(view, *where);
+}
+
 result<delivery_plan::admitted> delivery_plan::add(const storage::read_view& view, const smtp::recipient& recipient) {
   auto where = find_route(view, rules_, recipient.address, now_, recorder_);
   if (!where)

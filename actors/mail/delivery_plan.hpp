@@ -58,6 +58,8 @@ public:
 
   delivery_plan(routing_rules rules, sender_facts sender, timestamp now, step_recorder* recorder = nullptr);
 
+  /// What add() would say, as far as the address itself tells. errc as find_route.
+  result<admission> look_at(const storage::read_view& view, const smtp::mailbox& recipient) const;
   /// Another recipient. Nothing is added unless it is taken. errc as find_route.
   result<admitted> add(const storage::read_view& view, const smtp::recipient& recipient);
 

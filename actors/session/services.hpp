@@ -13,6 +13,7 @@
 #include "actors/mail/message_intake.hpp"
 #include "actors/mail/router.hpp"
 #include "actors/mail/sender_rules.hpp"
+#include "actors/policy/door_actor.hpp"
 #include "actors/runtime/supervisor.hpp"
 #include "actors/store/node_store.hpp"
 #include "base/clock.hpp"
@@ -43,11 +44,16 @@ struct services {
   std::shared_ptr<const store::node_store> store;
   std::shared_ptr<runtime::actor_slot> mailboxes_slot;
   std::shared_ptr<runtime::actor_slot> authenticator_slot;
-  std::shared_ptr<const tls_slot> certificates; ///< null or empty: no TLS is offered
+  std::shared_ptr<runtime::actor_slot> door_slot; ///< null: nobody decides about strangers
+  std::shared_ptr<const tls_slot> certificates;   ///< null or empty: no TLS is offered
 
   mail::mailboxes_actor mailboxes() const { return caf::actor_cast<mail::mailboxes_actor>(mailboxes_slot->get()); }
   auth::authenticator_actor authenticator() const {
     return caf::actor_cast<auth::authenticator_actor>(authenticator_slot->get());
+  }
+  /// Empty while there is none, or it is being started anew.
+  policy::door_actor door() const {
+    return door_slot ? caf::actor_cast<policy::door_actor>(door_slot->get()) : policy::door_actor();
   }
   std::shared_ptr<const tls::server_context> tls() const { return certificates ? certificates->get() : nullptr; }
 };

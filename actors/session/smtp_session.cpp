@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "actors/session/common_steps.hpp"
+#include "actors/session/data_rate.hpp"
+#include "actors/session/smtp_policy.hpp"
 #include "actors/session/smtp_transaction.hpp"
 
 namespace merpati::session {
@@ -18,14 +20,20 @@ public:
       : io_(io),
         services_(std::move(services)),
         engine_(engine_options(entrance, kind)),
-        transaction_(io_, *services_, engine_) {}
+        transaction_(io_, *services_, engine_),
+        policy_(io_, *services_, kind),
+        rate_(services_->limits.smtp.data_octets_per_second) {}
 
   task<void> run();
 
 private:
   smtp::server_options engine_options(door entrance, smtp::server_kind kind) const;
 
+  task<bool> greet();
   task<bool> read_more();
+  task<void> begin_transaction(smtp::mail_from sender);
+  task<void> take_recipient(smtp::rcpt_to recipient);
+  task<void> begin_message(const smtp::envelope* envelope);
   task<void> check_password(smtp::authenticate login);
   task<void> find_keys(smtp::scram_lookup wanted);
   task<void> admit(smtp::scram_proven proof);
@@ -37,6 +45,8 @@ private:
   services_ptr services_;
   smtp::server_engine engine_;
   smtp_transaction transaction_;
+  smtp_policy policy_;
+  data_rate rate_;
   std::optional<auth::identity> who_;
 };
 
@@ -58,7 +68,9 @@ smtp::server_options smtp_session::engine_options(door entrance, smtp::server_ki
 
 task<void> smtp_session::run() {
   engine_.set_channel_bindings(bindings_of(io_));
-  engine_.start();
+  auto greeted = co_await greet();
+  if (!greeted)
+    co_return;
   for (;;) {
     auto step = engine_.next();
     if (std::holds_alternative<smtp::need_input>(step)) {
@@ -78,13 +90,12 @@ task<void> smtp_session::run() {
       co_await find_keys(std::move(*wanted));
     } else if (auto* proof = std::get_if<smtp::scram_proven>(&step)) {
       co_await admit(std::move(*proof));
-    } else if (const auto* sender = std::get_if<smtp::mail_from>(&step)) {
-      answer(transaction_.begin(*sender, who_));
-    } else if (const auto* recipient = std::get_if<smtp::rcpt_to>(&step)) {
-      answer(transaction_.add_recipient(*recipient));
+    } else if (auto* sender = std::get_if<smtp::mail_from>(&step)) {
+      co_await begin_transaction(std::move(*sender));
+    } else if (auto* recipient = std::get_if<smtp::rcpt_to>(&step)) {
+      co_await take_recipient(std::move(*recipient));
     } else if (const auto* begin = std::get_if<smtp::data_begin>(&step)) {
-      transaction_.begin_message(*begin->envelope);
-      engine_.accept();
+      co_await begin_message(begin->envelope);
     } else if (const auto* chunk = std::get_if<smtp::data_chunk>(&step)) {
       co_await transaction_.take(chunk->octets);
     } else if (std::holds_alternative<smtp::data_end>(step)) {
@@ -98,6 +109,54 @@ task<void> smtp_session::run() {
   }
 }
 
+/// Decides about the client and greets it. False: the session is over.
+task<bool> smtp_session::greet() {
+  auto refused = co_await policy_.connect();
+  if (refused) {
+    engine_.shutdown(*refused);
+    co_return true;
+  }
+  if (policy_.greet_pause().count() > 0) {
+    auto event = co_await io_.next_data(policy_.greet_pause());
+    if (event.is_data()) {
+      engine_.feed(event.data()); // start() sends early talkers away
+    } else if (event.is_stop()) {
+      engine_.shutdown(smtp::replies::shutting_down());
+      co_return true;
+    } else if (!event.is_timeout()) {
+      co_return false;
+    }
+  }
+  engine_.start();
+  co_return true;
+}
+
+task<void> smtp_session::begin_transaction(smtp::mail_from sender) {
+  auto refused = co_await policy_.sender();
+  if (!refused)
+    refused = transaction_.begin(sender, who_);
+  answer(refused);
+}
+
+task<void> smtp_session::take_recipient(smtp::rcpt_to recipient) {
+  auto refused = transaction_.look_at(recipient);
+  if (!refused)
+    refused = co_await policy_.recipient(transaction_.sender(), recipient.recipient);
+  if (!refused)
+    refused = transaction_.add_recipient(recipient);
+  answer(refused);
+}
+
+task<void> smtp_session::begin_message(const smtp::envelope* envelope) {
+  auto account = who_ ? who_->name : std::string(); // g++ 12 frees a conditional operand of co_await twice
+  auto refused = co_await policy_.message(std::move(account), envelope->recipients.size());
+  if (!refused) {
+    transaction_.begin_message(*envelope, policy_.client_name());
+    rate_.begin(services_->clock->now());
+  }
+  answer(refused);
+}
+
 /// Sends what the engine has to say and feeds it what comes. False: the session is over.
 task<bool> smtp_session::read_more() {
   auto output = engine_.take_output();
@@ -108,11 +167,13 @@ task<bool> smtp_session::read_more() {
       co_return false;
   }
   auto event = co_await io_.next_data(services_->limits.smtp.idle);
-  if (event.is_data())
+  const bool too_slow =
+      event.is_data() && engine_.in_data() && !rate_.take(event.data().size(), services_->clock->now());
+  if (event.is_data() && !too_slow)
     engine_.feed(event.data());
   else if (event.is_stop())
     engine_.shutdown(smtp::replies::shutting_down());
-  else if (event.is_timeout())
+  else if (event.is_timeout() || too_slow)
     engine_.shutdown(smtp::replies::idle_timeout());
   else
     co_return false;

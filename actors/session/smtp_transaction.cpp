@@ -33,6 +33,7 @@ refusal smtp_transaction::begin(const smtp::mail_from& sender, const std::option
   forget_message();
   place_of_.clear();
   who_ = who;
+  sender_ = sender.sender;
   mail::sender_facts facts;
   facts.sender = sender.sender;
   facts.account = who_ ? who_->name : std::string();
@@ -46,15 +47,13 @@ refusal smtp_transaction::begin(const smtp::mail_from& sender, const std::option
   return std::nullopt;
 }
 
-refusal smtp_transaction::add_recipient(const smtp::rcpt_to& recipient) {
-  auto view = services_.store->read(0);
-  if (!view)
-    return smtp::replies::part_unavailable();
-  auto admitted = plan_->add(*view, {recipient.recipient, recipient.parameters});
+namespace {
+
+refusal reply_for(const result<mail::admission>& admitted) {
   if (!admitted)
     return admitted.error().code == errc::invalid ? smtp::replies::bad_recipient_syntax()
                                                   : smtp::reply_for(admitted.error().code);
-  switch (admitted->what) {
+  switch (*admitted) {
   case mail::admission::taken: break;
   case mail::admission::unknown_recipient: return smtp::replies::unknown_user();
   case mail::admission::relay_denied: return smtp::replies::relay_refused();
@@ -62,12 +61,34 @@ refusal smtp_transaction::add_recipient(const smtp::rcpt_to& recipient) {
   case mail::admission::may_not_post: return smtp::reply{550, "5.7.2", "This list does not take mail from you"};
   case mail::admission::loop: return smtp::replies::mail_loop();
   }
+  return std::nullopt;
+}
+
+} // namespace
+
+refusal smtp_transaction::look_at(const smtp::rcpt_to& recipient) const {
+  auto view = services_.store->read(0);
+  if (!view)
+    return smtp::replies::part_unavailable();
+  return reply_for(plan_->look_at(*view, recipient.recipient));
+}
+
+refusal smtp_transaction::add_recipient(const smtp::rcpt_to& recipient) {
+  auto view = services_.store->read(0);
+  if (!view)
+    return smtp::replies::part_unavailable();
+  auto admitted = plan_->add(*view, {recipient.recipient, recipient.parameters});
+  if (!admitted)
+    return reply_for(tl::make_unexpected(admitted.error()));
+  if (auto why_not = reply_for(admitted->what))
+    return why_not;
   place_of_.push_back(admitted->local);
   return std::nullopt;
 }
 
-void smtp_transaction::begin_message(const smtp::envelope& envelope) {
+void smtp_transaction::begin_message(const smtp::envelope& envelope, std::string client_name) {
   envelope_ = &envelope;
+  client_name_ = std::move(client_name);
   message_id_ = crypto::random_text(13);
   failure_.reset();
   header_ = smtp::header_collector(header_limit(services_));
@@ -134,6 +155,7 @@ refusal smtp_transaction::complete_submission(const smtp::header_facts& facts, s
 std::string smtp_transaction::trace_header() const {
   smtp::trace_info trace;
   trace.helo = engine_.helo();
+  trace.remote_name = client_name_;
   trace.remote_address = io_.info().remote_address;
   trace.by = services_.hostname;
   trace.id = message_id_;

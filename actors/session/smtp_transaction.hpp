@@ -27,10 +27,13 @@ public:
 
   /// MAIL: forgets what was before.
   refusal begin(const smtp::mail_from& sender, const std::optional<auth::identity>& who);
-  /// RCPT.
+  /// RCPT: whether it would be taken.
+  refusal look_at(const smtp::rcpt_to& recipient) const;
+  /// RCPT: takes it.
   refusal add_recipient(const smtp::rcpt_to& recipient);
+  const smtp::reverse_path& sender() const noexcept { return sender_; }
   /// DATA, or the first BDAT.
-  void begin_message(const smtp::envelope& envelope);
+  void begin_message(const smtp::envelope& envelope, std::string client_name);
   /// The next octets of the message. What goes wrong is told by finish().
   runtime::task<void> take(std::string_view octets);
 
@@ -55,6 +58,8 @@ private:
   const services& services_;
   const smtp::server_engine& engine_;
   std::optional<auth::identity> who_; ///< who logged in
+  smtp::reverse_path sender_;
+  std::string client_name_; ///< verified, or empty
   std::optional<mail::delivery_plan> plan_;
   std::vector<std::optional<std::size_t>>
       place_of_;                             ///< for each recipient of the envelope, if it is one local delivery

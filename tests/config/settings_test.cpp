@@ -374,3 +374,46 @@ TEST_CASE("how mail is received, and who may send as whom") {
   CHECK(only_error("[[delegation]]\naccount = \"a@example.org\"\naddresses = \"b@example.org\"\n")
         == "9: addresses in [[delegation]] is a text, not a list of texts; write a list of texts");
 }
+
+TEST_CASE("what strangers have to bear, and who is asked about them") {
+  auto s = config::parse(good_head + good_listener + R"([policy]
+greet_pause_ms = 0
+exempt = ["192.0.2.0/24"]
+[[policy.dnsbl]]
+zone = "List.Example"
+weight = 2
+answers = ["127.0.0.2-127.0.0.11", "127.0.1.1"]
+[[policy.dnswl]]
+zone = "good.example"
+[policy.greylist]
+enabled = true
+[policy.rates]
+connections_per_minute = 0
+[resolver]
+forwarders = ["192.0.2.53@5353"]
+trust_anchor = "root.key"
+)",
+                         "/etc/merpati/merpati.toml");
+  REQUIRE(s);
+  CHECK(s->policy.greet_pause.count() == 0);
+  CHECK(s->policy.lists
+        == std::vector<config::address_list>{
+            {"list.example", false, 2, {{0x7f000002, 0x7f00000b}, {0x7f000101, 0x7f000101}}},
+            {"good.example", true, 1, {}}});
+  CHECK(s->policy.greylist.enabled);
+  CHECK(s->policy.rates.connections_per_minute == 0);
+  CHECK(s->resolver.trust_anchor == "/etc/merpati/root.key");
+  CHECK(only_error("[policy]\nexempt = [\"example.org\"]\n")
+        == "8: \"example.org\" in exempt of [policy] is no address and no range; write \"192.0.2.1\", "
+           "\"192.0.2.0/24\" or \"2001:db8::/32\"");
+  CHECK(only_error("[[policy.dnsbl]]\nweight = 1\n")
+        == "7: [[policy.dnsbl]] has no zone; add zone = \"list.example\": the domain below which the list answers");
+  CHECK(only_error("[[policy.dnswl]]\nzone = \"a.example\"\nanswers = [\"10.0.0.1\"]\n")
+        == "9: \"10.0.0.1\" in answers of [[policy.dnswl]] is no answer of a list; write \"127.0.0.2\", or "
+           "\"127.0.0.2-127.0.0.11\" for a range");
+  CHECK(only_error("[policy.greylist]\ndelay_seconds = 900\nwindow_seconds = 600\n")
+        == "8: delay_seconds in [policy.greylist] is not below window_seconds; make it shorter: a minute is enough");
+  CHECK(only_error("[resolver]\nforwarders = [\"dns.example\"]\n")
+        == "8: \"dns.example\" in forwarders of [resolver] is no address of a server; write a numeric one, such as "
+           "\"192.0.2.53\" or \"192.0.2.53@5353\"");
+}

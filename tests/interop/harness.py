@@ -28,7 +28,7 @@ START_DEADLINE_S = 60  # a sanitized daemon on a busy machine; a healthy one nee
 STOP_DEADLINE_S = 30  # the daemon promises 10; sanitizers write their reports within this time too
 SKIPPED = 77
 
-KINDS = ("smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s")
+KINDS = ("smtp", "submission", "submissions", "lmtp", "imap", "imaps", "pop3", "pop3s")
 
 ERROR_LINE = re.compile(
     r"^\S+ (?:\x1b\[[0-9;]*m)?error|AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|terminate called"

@@ -98,6 +98,17 @@ class SmtpTest(unittest.TestCase):
         client.user, client.password = address("alice"), PASSWORDS["alice"]
         self.assertReply(client.auth("LOGIN", client.auth_login), 235)
 
+    # LMTP
+
+    def test_lmtp_answers_for_each_recipient(self):
+        client = smtplib.LMTP("127.0.0.1", self.daemon.ports["lmtp"], "front.example", timeout=60)
+        self.addCleanup(client.close)
+        refused = client.sendmail("x@example.net", [address("alice"), "nobody@example.org", address("bob")],
+                                  message("through lmtp"))
+        self.assertEqual(list(refused), ["nobody@example.org"])
+        for user in "alice", "bob":
+            self.assertRegex(self.stored(user, "through lmtp")[0], rb"with LMTP")
+
     # MX
 
     def test_greeting_and_ehlo_name_us_and_what_we_offer(self):
