@@ -218,9 +218,9 @@ TEST_CASE("one mistake, one message") {
       {"[[listener]]\nkind = \"smtp\"\naddress = \"localhost\"\n",
        "9: address \"localhost\" in [[listener]] is no IP address; write a numeric one: \"0.0.0.0\" for all of IPv4, "
        "\"::\" for all of IPv6, \"127.0.0.1\" for this machine alone"},
-      {"[[listener]]\naddress = \"::\"\n",
-       "7: [[listener]] has no kind; add kind = one of \"smtp\", \"submission\", \"submissions\", \"imap\", \"imaps\", "
-       "\"pop3\" or \"pop3s\""},
+      {"[[listener]]\naddress = \"::\"\n", "7: [[listener]] has no kind; add kind = one of \"smtp\", \"submission\", "
+                                           "\"submissions\", \"lmtp\", \"imap\", \"imaps\", "
+                                           "\"pop3\" or \"pop3s\""},
       {"[[listener]]\nkind = \"imaps\"\naddress = \"::\"\n", "7: kind \"imaps\" needs TLS, but there is no [tls]; add "
                                                              "[tls] with certificate and key, or remove this listener"},
       {"[[listener]]\nkind = \"pop3\"\naddress = \"::1\"\n", "7: nobody can log in at kind \"pop3\": there is no [tls] "
