@@ -14,21 +14,10 @@ constexpr std::int64_t day = 86'400;
 /// What one network or account may do at most; beyond it a limit is none.
 constexpr std::int64_t rate_most = 1'000'000;
 
-void take(table_reader& table, std::string_view key, std::int64_t least, std::int64_t most, std::uint64_t& into) {
+template <class T>
+void take(table_reader& table, std::string_view key, std::int64_t least, std::int64_t most, T& into) {
   if (auto value = table.integer(key, least, most))
-    into = static_cast<std::uint64_t>(*value);
-}
-
-void take(table_reader& table, std::string_view key, std::int64_t least, std::int64_t most,
-          std::chrono::seconds& into) {
-  if (auto value = table.integer(key, least, most))
-    into = std::chrono::seconds(*value);
-}
-
-void take(table_reader& table, std::string_view key, std::int64_t least, std::int64_t most,
-          std::chrono::milliseconds& into) {
-  if (auto value = table.integer(key, least, most))
-    into = std::chrono::milliseconds(*value);
+    into = T(*value);
 }
 
 bool is_zone(std::string_view text) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,8 @@ enum class listener_kind : std::uint8_t { smtp, submission, submissions, lmtp, i
 
 /// The word of the configuration file: "smtp", "submission", ...
 std::string_view to_string(listener_kind kind) noexcept;
+/// The kind of that word; nothing for another one.
+std::optional<listener_kind> listener_kind_named(std::string_view word) noexcept;
 /// TLS from the first octet (RFC 8314 3): submissions, imaps, pop3s.
 bool implicit_tls(listener_kind kind) noexcept;
 

@@ -345,6 +345,13 @@ std::string_view to_string(listener_kind kind) noexcept {
   return "unknown";
 }
 
+std::optional<listener_kind> listener_kind_named(std::string_view word) noexcept {
+  for (const auto& entry : kinds)
+    if (entry.word == word)
+      return entry.kind;
+  return std::nullopt;
+}
+
 bool implicit_tls(listener_kind kind) noexcept {
   return kind == listener_kind::submissions || kind == listener_kind::imaps || kind == listener_kind::pop3s;
 }

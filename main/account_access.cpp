@@ -1,5 +1,6 @@
 #include "main/account_access.hpp"
 
+#include "main/report.hpp"
 #include "main/run_files.hpp"
 #include "main/srs_secret.hpp"
 #include "main/store_layout.hpp"
@@ -36,6 +37,17 @@ result<account_access> account_access::open(const config::settings& settings) {
   out.directory_ = std::make_unique<mail::directory>(mail::direct_store(out.shards_));
   out.book_ = std::make_unique<mail::address_book>(mail::direct_store(out.shards_), std::move(*secrets));
   return out;
+}
+
+int with_access(const std::filesystem::path& config,
+                const std::function<int(const config::settings&, const account_access&)>& act) {
+  auto settings = load_settings(config);
+  if (!settings)
+    return exit_failed;
+  auto access = account_access::open(*settings);
+  if (!access)
+    return complain(access.error().what);
+  return act(*settings, *access);
 }
 
 } // namespace merpati

@@ -2,6 +2,8 @@
 // it does not.
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -30,5 +32,9 @@ private:
   std::unique_ptr<mail::directory> directory_;
   std::unique_ptr<mail::address_book> book_;
 };
+
+/// Reads the settings, opens the way to accounts and addresses, and lets `act` use it; the exit status.
+int with_access(const std::filesystem::path& config,
+                const std::function<int(const config::settings&, const account_access&)>& act);
 
 } // namespace merpati

@@ -19,13 +19,7 @@ namespace {
 constexpr std::uint64_t bytes_per_mb = 1'048'576;
 
 int with_accounts(const std::filesystem::path& config, const std::function<int(mail::account_service&)>& act) {
-  auto settings = load_settings(config);
-  if (!settings)
-    return exit_failed;
-  auto access = account_access::open(*settings);
-  if (!access)
-    return complain(access.error().what);
-  return act(access->accounts());
+  return with_access(config, [&](const auto&, const account_access& access) { return act(access.accounts()); });
 }
 
 /// Reads a line without showing it, when somebody types.

@@ -13,13 +13,7 @@ namespace merpati {
 namespace {
 
 int with_addresses(const std::filesystem::path& config, const std::function<int(mail::address_service&)>& act) {
-  auto settings = load_settings(config);
-  if (!settings)
-    return exit_failed;
-  auto access = account_access::open(*settings);
-  if (!access)
-    return complain(access.error().what);
-  return act(access->addresses());
+  return with_access(config, [&](const auto&, const account_access& access) { return act(access.addresses()); });
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -197,26 +191,22 @@ int list_all(const std::filesystem::path& config) {
 }
 
 int explain(const std::filesystem::path& config, const explain_options& what) {
-  auto settings = load_settings(config);
-  if (!settings)
-    return exit_failed;
-  auto access = account_access::open(*settings);
-  if (!access)
-    return complain(access.error().what);
-  mail::explain_request request;
-  request.recipient = what.recipient;
-  request.sender = what.sender;
-  request.account = what.account;
-  request.client_address = what.client_address;
-  request.hostname = settings->hostname;
-  request.detail_separators = settings->smtp.detail_separators;
-  auto steps = access->addresses().explain(request);
-  if (!steps)
-    return complain(steps.error().what);
-  for (const auto& step : *steps)
-    std::cout << step << '\n';
-  std::cout << std::flush;
-  return exit_done;
+  return with_access(config, [&](const config::settings& settings, const account_access& access) {
+    mail::explain_request request;
+    request.recipient = what.recipient;
+    request.sender = what.sender;
+    request.account = what.account;
+    request.client_address = what.client_address;
+    request.hostname = settings.hostname;
+    request.detail_separators = settings.smtp.detail_separators;
+    auto steps = access.addresses().explain(request);
+    if (!steps)
+      return complain(steps.error().what);
+    for (const auto& step : *steps)
+      std::cout << step << '\n';
+    std::cout << std::flush;
+    return static_cast<int>(exit_done);
+  });
 }
 
 } // namespace merpati

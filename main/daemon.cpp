@@ -138,6 +138,8 @@ struct mail_daemon::state {
 
   result<void> open_store();
   void plan_store();
+  template <class Spawn>
+  std::shared_ptr<runtime::actor_slot> plan_service(const char* name, bool takes_stop_request, Spawn spawn);
   result<void> plan_services();
   void plan_policy(session::services& made);
   void plan_sessions();
@@ -193,6 +195,22 @@ void mail_daemon::state::plan_store() {
   }
 }
 
+/// A child of the services' phase, and the slot in which it is found.
+template <class Spawn>
+std::shared_ptr<runtime::actor_slot> mail_daemon::state::plan_service(const char* name, bool takes_stop_request,
+                                                                      Spawn spawn) {
+  runtime::child_spec spec;
+  spec.name = name;
+  spec.phase = phase_services;
+  spec.takes_stop_request = takes_stop_request;
+  spec.slot = std::make_shared<runtime::actor_slot>();
+  spec.factory = [spawn](caf::actor_system& system_, std::uint64_t) {
+    return caf::actor_cast<caf::actor>(spawn(system_));
+  };
+  children.push_back(spec);
+  return spec.slot;
+}
+
 result<void> mail_daemon::state::plan_services() {
   auto made = std::make_shared<session::services>();
   made->hostname = settings.hostname;
@@ -217,19 +235,9 @@ result<void> mail_daemon::state::plan_services() {
     return tl::make_unexpected(secrets.error());
   made->routing.srs_secrets = std::move(*secrets);
   made->store = store;
-  made->mailboxes_slot = std::make_shared<runtime::actor_slot>();
-  made->authenticator_slot = std::make_shared<runtime::actor_slot>();
   made->certificates = certificates;
-
-  runtime::child_spec mailboxes;
-  mailboxes.name = "mailboxes";
-  mailboxes.phase = phase_services;
-  mailboxes.takes_stop_request = false;
-  mailboxes.slot = made->mailboxes_slot;
-  mailboxes.factory = [nodes = store](caf::actor_system& system_, std::uint64_t) {
-    return caf::actor_cast<caf::actor>(mail::spawn_mailboxes(system_, nodes));
-  };
-  children.push_back(std::move(mailboxes));
+  made->mailboxes_slot = plan_service("mailboxes", false,
+                                      [nodes = store](auto& system_) { return mail::spawn_mailboxes(system_, nodes); });
 
   const auto& login = settings.limits.login;
   auth::authenticator_options options;
@@ -244,15 +252,8 @@ result<void> mail_daemon::state::plan_services() {
   options.limits.failures = login.failures_per_minute;
   options.limits.longest_delay = login.longest_delay;
   options.limits.remembered = login.remembered;
-  runtime::child_spec authenticator;
-  authenticator.name = "authenticator";
-  authenticator.phase = phase_services;
-  authenticator.takes_stop_request = false;
-  authenticator.slot = made->authenticator_slot;
-  authenticator.factory = [options](caf::actor_system& system_, std::uint64_t) {
-    return caf::actor_cast<caf::actor>(auth::spawn_authenticator(system_, options));
-  };
-  children.push_back(std::move(authenticator));
+  made->authenticator_slot = plan_service(
+      "authenticator", false, [options](auto& system_) { return auth::spawn_authenticator(system_, options); });
   plan_policy(*made);
   services = std::move(made);
   return {};
@@ -260,18 +261,6 @@ result<void> mail_daemon::state::plan_services() {
 
 /// Who decides about strangers, who looks them up for it, and who asks DNS for that.
 void mail_daemon::state::plan_policy(session::services& made) {
-  auto child = [this](const char* name, bool takes_stop, auto factory) {
-    runtime::child_spec spec;
-    spec.name = name;
-    spec.phase = phase_services;
-    spec.takes_stop_request = takes_stop;
-    spec.slot = std::make_shared<runtime::actor_slot>();
-    spec.factory = [factory](caf::actor_system& system_, std::uint64_t) {
-      return caf::actor_cast<caf::actor>(factory(system_));
-    };
-    children.push_back(spec);
-    return spec.slot;
-  };
   policy::client_lookup_options lookups;
   lookups.reverse_dns = settings.policy.reverse_dns;
   lookups.lists = settings.policy.lists;
@@ -283,13 +272,14 @@ void mail_daemon::state::plan_policy(session::services& made) {
   door.files = store->io();
   door.counters = policy_counters;
   if (lookups.reverse_dns || !lookups.lists.empty()) {
-    lookups.resolver = child("resolver", true, [resolver = settings.resolver, counts = policy_counters](auto& system_) {
-      return dns::spawn_resolver(system_, resolver, counts);
-    });
-    door.lookups = child("client lookup", true,
-                         [lookups](auto& system_) { return policy::spawn_client_lookup(system_, lookups); });
+    lookups.resolver =
+        plan_service("resolver", true, [resolver = settings.resolver, counts = policy_counters](auto& system_) {
+          return dns::spawn_resolver(system_, resolver, counts);
+        });
+    door.lookups = plan_service("client lookup", true,
+                                [lookups](auto& system_) { return policy::spawn_client_lookup(system_, lookups); });
   }
-  made.door_slot = child("door", true, [door](auto& system_) { return policy::spawn_door(system_, door); });
+  made.door_slot = plan_service("door", true, [door](auto& system_) { return policy::spawn_door(system_, door); });
 }
 
 void mail_daemon::state::plan_sessions() {

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "base/crypto.hpp"
-#include "main/private_file.hpp"
+#include "base/replace_file.hpp"
 
 namespace merpati {
 
@@ -30,15 +30,6 @@ result<void> make_private_folder(const fs::path& folder) {
   return {};
 }
 
-std::optional<config::listener_kind> kind_named(const std::string& word) {
-  using config::listener_kind;
-  for (auto kind : {listener_kind::smtp, listener_kind::submission, listener_kind::submissions, listener_kind::lmtp,
-                    listener_kind::imap, listener_kind::imaps, listener_kind::pop3, listener_kind::pop3s})
-    if (config::to_string(kind) == word)
-      return kind;
-  return std::nullopt;
-}
-
 json to_json(const run_state& state) {
   json out;
   out["pid"] = state.pid;
@@ -54,7 +45,7 @@ run_state from_json(const json& in) {
   run_state out;
   out.pid = in.at("pid").get<std::int64_t>();
   for (const auto& l : in.at("listeners")) {
-    auto kind = kind_named(l.at("kind").get<std::string>());
+    auto kind = config::listener_kind_named(l.at("kind").get<std::string>());
     if (kind)
       out.listeners.push_back({*kind, l.at("address").get<std::string>(), l.at("port").get<std::uint16_t>()});
   }
@@ -74,13 +65,13 @@ result<void> run_files::make_folders() const {
 
 result<std::string> run_files::make_token() const {
   auto token = crypto::random_text(32);
-  if (auto done = write_file(folder_ / "admin.token", token + "\n", 0600); !done)
+  if (auto done = replace_file(folder_ / "admin.token", token + "\n", 0600, file_life::until_reboot); !done)
     return tl::unexpected(done.error());
   return token;
 }
 
 result<void> run_files::publish(const run_state& state) const {
-  return write_file(folder_ / "ports.json", to_json(state).dump() + "\n", 0644);
+  return replace_file(folder_ / "ports.json", to_json(state).dump() + "\n", 0644, file_life::until_reboot);
 }
 
 void run_files::remove() const noexcept {

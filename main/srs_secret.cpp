@@ -3,7 +3,7 @@
 #include <fstream>
 
 #include "base/crypto.hpp"
-#include "main/private_file.hpp"
+#include "base/replace_file.hpp"
 
 namespace merpati {
 
@@ -11,7 +11,7 @@ result<std::vector<std::string>> srs_secrets(const std::filesystem::path& data_d
   const auto file = data_dir / "srs.secret";
   std::error_code ec;
   if (!std::filesystem::exists(file, ec))
-    if (auto made = write_file(file, crypto::random_text(32) + "\n", 0600); !made)
+    if (auto made = replace_file(file, crypto::random_text(32) + "\n", 0600, file_life::through_power_cut); !made)
       return tl::unexpected(made.error());
   std::vector<std::string> out;
   std::ifstream in(file);

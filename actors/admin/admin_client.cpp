@@ -76,6 +76,18 @@ T member(const json& object, const char* key, T otherwise) {
     return found->is_number_unsigned() ? found->get<T>() : otherwise;
 }
 
+/// The texts of a list in an answer.
+result<std::vector<std::string>> unpack_texts(const httplib::Result& answer, const char* key) {
+  auto body = unpack(answer);
+  if (!body)
+    return tl::unexpected(body.error());
+  std::vector<std::string> out;
+  for (const auto& each : member(*body, key, json::array()))
+    if (each.is_string())
+      out.push_back(each.get<std::string>());
+  return out;
+}
+
 } // namespace
 
 struct client::state {
@@ -93,14 +105,7 @@ client::client(std::string address, std::uint16_t port, std::string token)
 client::~client() = default;
 
 result<std::vector<std::string>> client::domains() {
-  auto body = unpack(state_->http.Get("/v1/domains"));
-  if (!body)
-    return tl::unexpected(body.error());
-  std::vector<std::string> out;
-  for (const auto& name : member(*body, "domains", json::array()))
-    if (name.is_string())
-      out.push_back(name.get<std::string>());
-  return out;
+  return unpack_texts(state_->http.Get("/v1/domains"), "domains");
 }
 
 result<std::string> client::add_domain(std::string_view name) {
@@ -210,14 +215,7 @@ result<void> client::set_domain_alias(std::string_view name, std::string_view ta
 }
 
 result<std::vector<std::string>> client::explain(const mail::explain_request& what) {
-  auto body = unpack(state_->http.Post("/v1/explain", text_of(request_json(what)), "application/json"));
-  if (!body)
-    return tl::unexpected(body.error());
-  std::vector<std::string> out;
-  for (const auto& step : member(*body, "steps", json::array()))
-    if (step.is_string())
-      out.push_back(step.get<std::string>());
-  return out;
+  return unpack_texts(state_->http.Post("/v1/explain", text_of(request_json(what)), "application/json"), "steps");
 }
 
 result<void> client::reload() {

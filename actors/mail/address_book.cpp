@@ -3,15 +3,10 @@
 #include <algorithm>
 
 #include "actors/mail/route_explainer.hpp"
-#include "base/ip_address.hpp"
 
 namespace merpati::mail {
 
 namespace {
-
-std::string domain_of(std::string_view address) {
-  return std::string(address.substr(address.rfind('@') + 1));
-}
 
 /// "@domain" or an address, canonical.
 result<std::string> canonical_key(std::string_view address) {
@@ -86,13 +81,6 @@ result<address_entry> entry_of(storage::address_row row) {
 address_book::address_book(directory_store store, std::vector<std::string> srs_secrets, const clock_source& clock)
     : store_(std::move(store)), srs_secrets_(std::move(srs_secrets)), clock_(clock) {}
 
-result<void> address_book::apply(storage::mutation change) {
-  auto done = store_.apply(0, std::move(change));
-  if (!done)
-    return tl::make_unexpected(done.error());
-  return {};
-}
-
 result<std::vector<address_entry>> address_book::addresses() {
   auto view = store_.read(0);
   if (!view)
@@ -126,7 +114,7 @@ result<void> address_book::check_place(const address_entry& entry) {
   auto view = store_.read(0);
   if (!view)
     return tl::make_unexpected(view.error());
-  const auto domain = domain_of(entry.address);
+  const auto domain = std::string(domain_of(entry.address));
   const auto row = view->domain(domain);
   if (!row)
     return fail(errc::not_found, "there is no domain " + domain + "; add it first: merpati domain add " + domain);
@@ -157,7 +145,7 @@ result<address_entry> address_book::put_address(const address_entry& entry) {
   std::scoped_lock lock(changes_);
   if (auto good = check_place(out); !good)
     return tl::make_unexpected(good.error());
-  if (auto done = apply(storage::put_address{{out.address, write_settings(out.settings)}}); !done)
+  if (auto done = store_.change(0, storage::put_address{{out.address, write_settings(out.settings)}}); !done)
     return tl::make_unexpected(done.error());
   return out;
 }
@@ -167,7 +155,7 @@ result<void> address_book::remove_address(std::string_view address) {
   if (!key)
     return tl::make_unexpected(key.error());
   std::scoped_lock lock(changes_);
-  auto done = apply(storage::delete_address{*key});
+  auto done = store_.change(0, storage::delete_address{*key});
   if (!done && done.error().code == errc::not_found)
     return tl::make_unexpected(no_address(*key));
   return done;
@@ -194,7 +182,7 @@ result<std::size_t> address_book::change_members(std::string_view list, const st
                  std::back_inserter(with));
   std::set_difference(with.begin(), with.end(), fewer->begin(), fewer->end(), std::back_inserter(without));
   settings->members = std::move(without);
-  if (auto done = apply(storage::put_address{{*key, write_settings(entry->settings)}}); !done)
+  if (auto done = store_.change(0, storage::put_address{{*key, write_settings(entry->settings)}}); !done)
     return tl::make_unexpected(done.error());
   return settings->members.size();
 }
@@ -222,7 +210,7 @@ result<void> address_book::set_domain_alias(std::string_view name, std::string_v
       return fail(errc::in_use, *domain + " has accounts; remove them first");
     settings.alias_of = std::move(*to);
   }
-  return apply(storage::put_domain{{*domain, write_settings(settings)}});
+  return store_.change(0, storage::put_domain{{*domain, write_settings(settings)}});
 }
 
 result<std::vector<std::string>> address_book::explain(const explain_request& what) {

@@ -30,7 +30,6 @@ public:
 
 private:
   result<void> check_place(const address_entry& entry);
-  result<void> apply(storage::mutation change);
 
   directory_store store_;
   std::vector<std::string> srs_secrets_;

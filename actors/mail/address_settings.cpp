@@ -2,23 +2,17 @@
 
 #include <array>
 
+#include "actors/mail/setting_lines.hpp"
+
 namespace merpati::mail {
 
 namespace {
 
 constexpr std::array<std::string_view, 3> posting_words{"anyone", "members", "owners"};
 
-void put(std::string& out, std::string_view key, std::string_view value) {
-  out += key;
-  out += ' ';
-  for (char c : value) // a line of its own; titles come from people
-    out += c == '\n' || c == '\r' ? ' ' : c;
-  out += '\n';
-}
-
 void put_all(std::string& out, std::string_view key, const std::vector<std::string>& values) {
   for (const auto& value : values)
-    put(out, key, value);
+    put_line(out, key, value);
 }
 
 struct writer {
@@ -29,42 +23,18 @@ struct writer {
   }
   std::string operator()(const list_settings& s) const {
     std::string out = "list\n";
-    put(out, "title", s.title);
-    put(out, "posting", to_string(s.posting));
+    put_line(out, "title", s.title);
+    put_line(out, "posting", to_string(s.posting));
     put_all(out, "owner", s.owners);
     put_all(out, "member", s.members);
     return out;
   }
   std::string operator()(const forward_settings& s) const {
     std::string out = "forward\n";
-    put(out, "copy", s.keep_copy ? "yes" : "no");
+    put_line(out, "copy", s.keep_copy ? "yes" : "no");
     put_all(out, "target", s.targets);
     return out;
   }
-};
-
-/// The lines of a text one after the other.
-class line_walker {
-public:
-  explicit line_walker(std::string_view text) : rest_(text) {}
-  /// False at the end, and where a line has no end.
-  bool next() {
-    const auto end = rest_.find('\n');
-    if (end == std::string_view::npos)
-      return false;
-    const auto line = rest_.substr(0, end);
-    rest_.remove_prefix(end + 1);
-    const auto space = line.find(' ');
-    key = line.substr(0, space);
-    value = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
-    return true;
-  }
-  bool at_end() const { return rest_.empty(); }
-
-  std::string_view key, value;
-
-private:
-  std::string_view rest_;
 };
 
 bool take(alias_settings& s, std::string_view key, std::string_view value) {
@@ -149,7 +119,7 @@ result<address_settings> read_settings(std::string_view text) {
 std::string write_settings(const domain_settings& settings) {
   std::string out;
   if (!settings.alias_of.empty())
-    put(out, "alias-of", settings.alias_of);
+    put_line(out, "alias-of", settings.alias_of);
   return out;
 }
 

@@ -21,10 +21,6 @@ std::string delivered_to(const std::string& address) {
   return "Delivered-To: " + address + "\r\n";
 }
 
-std::string domain_of(std::string_view address) {
-  return std::string(address.substr(address.rfind('@') + 1));
-}
-
 // RFC 2919 3: a name below the list's domain, of letters that a List-Id may have.
 std::string list_id(const std::string& address) {
   auto list = parse_canonical(address);
@@ -70,33 +66,34 @@ std::string list_fields(const std::string& address, const list_settings& list) {
   return out + "Precedence: list\r\n";
 }
 
-delivery_plan::delivery_plan(routing_rules rules, sender_facts sender, timestamp now, step_recorder* recorder)
-    : rules_(std::move(rules)), sender_(std::move(sender)), now_(now), recorder_(recorder) {}
+delivery_plan::delivery_plan(const routing_rules& rules, sender_facts sender, timestamp now, step_recorder* recorder)
+    : rules_(rules), sender_(std::move(sender)), now_(now), recorder_(recorder) {}
 
-void delivery_plan::note(const std::string& what) const {
-  if (recorder_)
-    recorder_->step(what);
-}
-
-result<admission> delivery_plan::look_at(const storage::read_view& view, const smtp::mailbox& recipient) const {
-  auto where = find_route(view, rules_, recipient, now_);
-  if (!where)
-    return tl::make_unexpected(where.error());
-  return may_enter(view, *where);
-}
-
-result<delivery_plan::admitted> delivery_plan::add(const storage::read_view& view, const smtp::recipient& recipient) {
+result<delivery_plan::candidate> delivery_plan::look_at(const storage::read_view& view,
+                                                        smtp::recipient recipient) const {
   auto where = find_route(view, rules_, recipient.address, now_, recorder_);
   if (!where)
     return tl::make_unexpected(where.error());
-  if (const auto refused = may_enter(view, *where); refused != admission::taken)
-    return admitted{refused, std::nullopt};
-  const auto* account = std::get_if<to_account>(&*where);
+  const auto what = may_enter(view, *where);
+  return candidate{what, std::move(recipient), std::move(*where)};
+}
+
+result<delivery_plan::admitted> delivery_plan::add(const storage::read_view& view, smtp::recipient recipient) {
+  auto found = look_at(view, std::move(recipient));
+  if (!found)
+    return tl::make_unexpected(found.error());
+  return add(view, std::move(*found));
+}
+
+result<delivery_plan::admitted> delivery_plan::add(const storage::read_view& view, candidate found) {
+  if (found.what != admission::taken)
+    return admitted{found.what, std::nullopt};
+  const auto* account = std::get_if<to_account>(&found.where);
   const auto id = account && account->forwards.empty() ? std::optional(account->account) : std::nullopt;
   way start;
   start.sender = sender_.sender;
-  start.parameters = recipient.parameters;
-  auto came_to = follow(view, std::move(*where), start);
+  start.parameters = std::move(found.recipient.parameters);
+  auto came_to = follow(view, std::move(found.where), start);
   if (!came_to)
     return tl::make_unexpected(came_to.error());
   if (!(*came_to & (reached | reached_before)))
@@ -187,7 +184,7 @@ result<delivery_plan::outcomes> delivery_plan::follow_all(const storage::read_vi
     if (!came_to)
       return came_to;
     if (*came_to & is_dead_end) {
-      note(target + " does not exist any more");
+      note(recorder_, target, " does not exist any more");
       dead_ends_.push_back(target);
     }
     all = static_cast<outcomes>(all | (*came_to & ~is_dead_end));
@@ -225,10 +222,10 @@ delivery_plan::outcomes delivery_plan::deliver(const storage::read_view& view, c
     return reached_before;
   const auto front = front_of(smtp::write_return_path(so_far.sender) + so_far.fields);
   if (so_far.from_list && is_full(view, account)) {
-    note("  " + account.address + ": full now, gets its copy later");
+    note(recorder_, "  ", account.address, ": full now, gets its copy later");
     deferred_.push_back({account.address, front});
   } else {
-    note("  into the mailbox of " + account.address);
+    note(recorder_, "  into the mailbox of ", account.address);
     local_.push_back({account.account, account.shard, account.address, front});
   }
   return reached;
@@ -248,7 +245,8 @@ delivery_plan::outcomes delivery_plan::relay(const smtp::mailbox& address, const
     if (fields.find(field) == std::string::npos)
       fields.insert(0, field);
   }
-  note("  to the waiting list: " + smtp::write_path(address) + ", from " + smtp::write_path(sender));
+  if (recorder_)
+    note(recorder_, "  to the waiting list: ", smtp::write_path(address), ", from ", smtp::write_path(sender));
   remote_.push_back({address, sender, front_of(std::move(fields)), so_far.parameters});
   return reached;
 }

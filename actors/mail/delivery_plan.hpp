@@ -51,17 +51,26 @@ public:
     std::string address;
     std::size_t front = 0;
   };
+  /// A recipient and what it leads to.
+  struct candidate {
+    admission what = admission::taken; ///< as far as the address itself tells
+    smtp::recipient recipient;
+    route where;
+  };
   struct admitted {
     admission what = admission::taken;
     std::optional<std::size_t> local; ///< the recipient is exactly this one of local()
   };
 
-  delivery_plan(routing_rules rules, sender_facts sender, timestamp now, step_recorder* recorder = nullptr);
+  /// `rules` and `recorder` outlive this.
+  delivery_plan(const routing_rules& rules, sender_facts sender, timestamp now, step_recorder* recorder = nullptr);
 
-  /// What add() would say, as far as the address itself tells. errc as find_route.
-  result<admission> look_at(const storage::read_view& view, const smtp::mailbox& recipient) const;
+  /// Where a recipient leads, before it is added: for who has more to ask first. errc as find_route.
+  result<candidate> look_at(const storage::read_view& view, smtp::recipient recipient) const;
   /// Another recipient. Nothing is added unless it is taken. errc as find_route.
-  result<admitted> add(const storage::read_view& view, const smtp::recipient& recipient);
+  result<admitted> add(const storage::read_view& view, candidate found);
+  /// look_at() and add() in one.
+  result<admitted> add(const storage::read_view& view, smtp::recipient recipient);
 
   const std::vector<local_delivery>& local() const noexcept { return local_; }
   const std::vector<remote_delivery>& remote() const noexcept { return remote_; }
@@ -100,9 +109,8 @@ private:
   outcomes relay(const smtp::mailbox& address, const way& so_far);
   smtp::reverse_path rewritten(const way& so_far) const;
   std::size_t front_of(std::string header);
-  void note(const std::string& what) const;
 
-  routing_rules rules_;
+  const routing_rules& rules_;
   sender_facts sender_;
   timestamp now_;
   step_recorder* recorder_;

@@ -58,11 +58,18 @@ result<void> put_password(storage::account_row& row, std::string_view password) 
   return {};
 }
 
+} // namespace
+
 std::string_view domain_of(std::string_view address) {
   return address.substr(address.rfind('@') + 1);
 }
 
-} // namespace
+result<void> directory_store::change(std::uint32_t shard, storage::mutation what) const {
+  auto done = apply(shard, std::move(what));
+  if (!done)
+    return tl::unexpected(done.error());
+  return {};
+}
 
 std::string generated_password() {
   auto text = crypto::random_text(20);
@@ -114,8 +121,7 @@ result<std::string> directory::add_domain(std::string_view name) {
   }
   storage::put_domain change;
   change.domain.name = *canonical;
-  auto done = store_.apply(0, std::move(change));
-  if (!done)
+  if (auto done = store_.change(0, std::move(change)); !done)
     return tl::unexpected(done.error());
   return canonical;
 }
@@ -143,10 +149,7 @@ result<void> directory::remove_domain(std::string_view name) {
   }
   storage::delete_domain change;
   change.name = *canonical;
-  auto done = store_.apply(0, std::move(change));
-  if (!done)
-    return tl::unexpected(done.error());
-  return {};
+  return store_.change(0, std::move(change));
 }
 
 result<std::vector<account_summary>> directory::accounts() {
@@ -191,12 +194,9 @@ result<void> directory::put(const storage::account_row& row) {
   change.account = row;
   // The copy first: a crash in between leaves the account as it was where logins and the router look.
   if (row.shard != 0)
-    if (auto copied = store_.apply(row.shard, change); !copied)
-      return tl::unexpected(copied.error());
-  auto done = store_.apply(0, std::move(change));
-  if (!done)
-    return tl::unexpected(done.error());
-  return {};
+    if (auto copied = store_.change(row.shard, change); !copied)
+      return copied;
+  return store_.change(0, std::move(change));
 }
 
 result<std::uint32_t> directory::shard_for_new_account() {
@@ -297,13 +297,10 @@ result<void> directory::remove_account(std::string_view address) {
     if (!mail && mail.error().code != errc::not_found)
       return tl::unexpected(mail.error());
   }
-  auto done = store_.apply(0, std::move(change));
-  if (!done)
-    return tl::unexpected(done.error());
-  auto forward = store_.apply(0, storage::delete_address{row->name});
-  if (!forward && forward.error().code != errc::not_found)
-    return tl::unexpected(forward.error());
-  return {};
+  if (auto done = store_.change(0, std::move(change)); !done)
+    return done;
+  auto forward = store_.change(0, storage::delete_address{row->name});
+  return forward || forward.error().code == errc::not_found ? result<void>() : forward;
 }
 
 result<void> directory::set_enabled(std::string_view address, bool enabled) {

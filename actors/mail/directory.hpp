@@ -18,7 +18,13 @@ struct directory_store {
   /// Carries out one mutation and answers once it is on disk. Called by one thread at a time for a directory.
   std::function<result<storage::outcome>(std::uint32_t shard, storage::mutation)> apply;
   std::uint32_t shards = 1;
+
+  /// apply() where the outcome itself says nothing.
+  result<void> change(std::uint32_t shard, storage::mutation what) const;
 };
+
+/// What stands behind the last '@' of a canonical address.
+std::string_view domain_of(std::string_view address);
 
 /// Safe for several threads: changes are made one after the other.
 class directory final : public account_service {

@@ -22,9 +22,9 @@ public:
 private:
   using found = std::optional<route>;
 
-  void note(const std::string& what) const {
-    if (recorder_)
-      recorder_->step(what);
+  template <class... Parts>
+  void note(const Parts&... parts) const {
+    mail::note(recorder_, parts...);
   }
   result<std::optional<std::string>> own_domain(const smtp::mailbox& recipient) const;
   result<found> exact(const std::string& address) const;
@@ -53,17 +53,17 @@ result<std::optional<std::string>> search::own_domain(const smtp::mailbox& recip
     return tl::make_unexpected(domain.error());
   const auto row = view_.domain(*domain);
   if (!row) {
-    note("domain " + *domain + " is not ours");
+    note("domain ", *domain, " is not ours");
     return std::optional<std::string>();
   }
   auto settings = read_domain_settings(row->settings);
   if (!settings)
     return tl::make_unexpected(settings.error());
   if (settings->alias_of.empty()) {
-    note("domain " + *domain + " is ours");
+    note("domain ", *domain, " is ours");
     return std::optional(std::move(*domain));
   }
-  note("domain " + *domain + " is an alias of " + settings->alias_of);
+  note("domain ", *domain, " is an alias of ", settings->alias_of);
   return std::optional(std::move(settings->alias_of));
 }
 
@@ -86,10 +86,10 @@ result<search::found> search::account(const std::string& address) const {
       out.keep_copy = forward->keep_copy || out.forwards.empty();
     }
   }
-  note(address + " is an account"
-       + (out.forwards.empty() ? ""
-          : out.keep_copy      ? " that forwards and keeps a copy"
-                               : " that forwards"));
+  note(address, " is an account",
+       (out.forwards.empty() ? ""
+        : out.keep_copy      ? " that forwards and keeps a copy"
+                             : " that forwards"));
   return found(std::move(out));
 }
 
@@ -99,7 +99,7 @@ result<search::found> search::exact(const std::string& address) const {
     return own;
   const auto row = view_.address(address);
   if (!row) {
-    note("there is no account, alias or list " + address);
+    note("there is no account, alias or list ", address);
     return found();
   }
   auto settings = read_settings(row->settings);
@@ -159,7 +159,7 @@ result<search::found> search::list_owner(const std::string& local, const std::st
       continue;
     if (list->owners.empty())
       return responsible("postmaster", domain);
-    note("it is for the owners of " + list_address);
+    note("it is for the owners of ", list_address);
     return found(to_alias{address_of(local, domain), std::move(list->owners)});
   }
   return found();
@@ -208,7 +208,7 @@ result<search::found> search::catch_all(const std::string& local, const std::str
   auto* alias = std::get_if<alias_settings>(&*settings);
   if (!alias)
     return found();
-  note("the catch-all of " + domain + " takes it");
+  note("the catch-all of ", domain, " takes it");
   return found(to_alias{address_of(local, domain), std::move(alias->targets)});
 }
 

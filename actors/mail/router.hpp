@@ -29,6 +29,13 @@ public:
   virtual void step(std::string_view what) = 0;
 };
 
+/// Puts the parts together only where somebody listens.
+template <class... Parts>
+void note(step_recorder* recorder, const Parts&... parts) {
+  if (recorder)
+    recorder->step((std::string() + ... + parts));
+}
+
 /// Into a mailbox of this node, and perhaps on from there.
 struct to_account {
   account_id account;

@@ -4,15 +4,12 @@
 #include <chrono>
 #include <optional>
 
+#include "actors/mail/setting_lines.hpp"
 #include "base/ascii.hpp"
 
 namespace merpati::mail {
 
 namespace {
-
-void put(std::string& out, std::string_view key, std::string_view value) {
-  out.append(key).append(" ").append(value).append("\n");
-}
 
 std::int64_t micros(timestamp when) {
   return std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
@@ -131,45 +128,42 @@ result<std::string> destination_of(const smtp::mailbox& recipient) {
 
 std::string write_details(const waiting_details& d) {
   std::string out;
-  put(out, "message", d.message);
-  put(out, "accepted", std::to_string(micros(d.accepted)));
-  put(out, "from", smtp::write_path(d.sender));
-  put(out, "to", smtp::write_path(d.recipient.address));
+  put_line(out, "message", d.message);
+  put_line(out, "accepted", std::to_string(micros(d.accepted)));
+  put_line(out, "from", smtp::write_path(d.sender));
+  put_line(out, "to", smtp::write_path(d.recipient.address));
   const auto& rcpt = d.recipient.parameters;
   if (rcpt.notify != 0)
-    put(out, "notify", std::to_string(rcpt.notify));
+    put_line(out, "notify", std::to_string(rcpt.notify));
   if (!rcpt.original_type.empty())
-    put(out, "original", rcpt.original_type + ';' + smtp::encode_xtext(rcpt.original_recipient));
+    put_line(out, "original", rcpt.original_type + ';' + smtp::encode_xtext(rcpt.original_recipient));
   if (d.mail.body != smtp::body_type::seven_bit)
-    put(out, "body", body_words[static_cast<std::size_t>(d.mail.body)]);
+    put_line(out, "body", body_words[static_cast<std::size_t>(d.mail.body)]);
   if (d.mail.utf8)
     out += "utf8\n";
   if (d.mail.returned)
-    put(out, "return", *d.mail.returned == smtp::returned_part::full ? "full" : "headers");
+    put_line(out, "return", *d.mail.returned == smtp::returned_part::full ? "full" : "headers");
   if (!d.mail.envelope_id.empty())
-    put(out, "envelope-id", smtp::encode_xtext(d.mail.envelope_id));
+    put_line(out, "envelope-id", smtp::encode_xtext(d.mail.envelope_id));
   if (d.mail.require_tls)
     out += "require-tls\n";
   if (d.mail.priority)
-    put(out, "priority", std::to_string(*d.mail.priority));
+    put_line(out, "priority", std::to_string(*d.mail.priority));
   if (d.mail.deliver)
-    put(out, "by",
-        std::to_string(d.mail.deliver->within.count()) + ';' + (d.mail.deliver->return_late ? "R" : "N")
-            + (d.mail.deliver->trace ? "T" : ""));
+    put_line(out, "by",
+             std::to_string(d.mail.deliver->within.count()) + ';' + (d.mail.deliver->return_late ? "R" : "N")
+                 + (d.mail.deliver->trace ? "T" : ""));
   return out;
 }
 
 result<waiting_details> read_details(std::string_view text) {
   waiting_details out;
-  while (!text.empty()) {
-    const auto end = text.find('\n');
-    const auto line = text.substr(0, end);
-    const auto space = line.find(' ');
-    const auto value = space == std::string_view::npos ? std::string_view() : line.substr(space + 1);
-    if (end == std::string_view::npos || !take(out, line.substr(0, space), value))
-      return fail(errc::corrupted, "the details of a recipient that waits can't be read");
-    text.remove_prefix(end + 1);
-  }
+  line_walker lines(text);
+  bool good = true;
+  while (good && lines.next())
+    good = take(out, lines.key, lines.value);
+  if (!good || !lines.at_end())
+    return fail(errc::corrupted, "the details of a recipient that waits can't be read");
   return out;
 }
 

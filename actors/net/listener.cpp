@@ -19,6 +19,7 @@
 #include "actors/net/connection_scribe.hpp"
 #include "actors/net/limiter.hpp"
 #include "actors/runtime/stats.hpp"
+#include "base/descriptor.hpp"
 #include "base/log.hpp"
 
 namespace merpati::net {
@@ -31,22 +32,6 @@ constexpr int backlog = 1024;
 constexpr auto pause_step = std::chrono::milliseconds(250);
 
 struct paused {};
-
-class descriptor {
-public:
-  explicit descriptor(int fd) noexcept : fd_(fd) {}
-  ~descriptor() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
-
-private:
-  int fd_;
-};
 
 std::pair<std::string, std::uint16_t> text_of(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN] = {};

@@ -6,20 +6,31 @@
 
 namespace merpati::session {
 
-runtime::task<result<auth::identity>> log_in(runtime::session_io& io, const services& services, std::string authzid,
-                                             std::string login, std::string password) {
-  if (!authzid.empty() && authzid != login) // RFC 4616 2
+namespace {
+
+/// Asks who `request` is of, a password or a proof.
+template <class Request>
+runtime::task<result<auth::identity>> ask_who(runtime::session_io& io, const services& services, std::string authzid,
+                                              Request request) {
+  if (!authzid.empty() && authzid != request.login) // RFC 4616 2
     co_return fail(errc::not_permitted, "nobody may act for another");
-  auth::credentials credentials;
-  credentials.login = std::move(login);
-  credentials.password = std::move(password);
-  credentials.client_address = io.info().remote_address;
-  auto verdict = co_await io.ask<auth::login_verdict>(services.authenticator(), std::move(credentials));
+  request.client_address = io.info().remote_address;
+  auto verdict = co_await io.ask<auth::login_verdict>(services.authenticator(), std::move(request));
   if (!verdict)
     co_return tl::make_unexpected(verdict.error());
   if (verdict->who)
     io.set_label(verdict->who->name);
   co_return std::move(verdict->who);
+}
+
+} // namespace
+
+runtime::task<result<auth::identity>> log_in(runtime::session_io& io, const services& services, std::string authzid,
+                                             std::string login, std::string password) {
+  auth::credentials credentials;
+  credentials.login = std::move(login);
+  credentials.password = std::move(password);
+  return ask_who(io, services, std::move(authzid), std::move(credentials));
 }
 
 runtime::task<result<sasl::scram_credentials>> scram_keys(runtime::session_io& io, const services& services,
@@ -35,17 +46,9 @@ runtime::task<result<sasl::scram_credentials>> scram_keys(runtime::session_io& i
 
 runtime::task<result<auth::identity>> log_in_proven(runtime::session_io& io, const services& services,
                                                     std::string authzid, std::string login) {
-  if (!authzid.empty() && authzid != login)
-    co_return fail(errc::not_permitted, "nobody may act for another");
   auth::scram_success proof;
   proof.login = std::move(login);
-  proof.client_address = io.info().remote_address;
-  auto verdict = co_await io.ask<auth::login_verdict>(services.authenticator(), std::move(proof));
-  if (!verdict)
-    co_return tl::make_unexpected(verdict.error());
-  if (verdict->who)
-    io.set_label(verdict->who->name);
-  co_return std::move(verdict->who);
+  return ask_who(io, services, std::move(authzid), std::move(proof));
 }
 
 sasl::channel_bindings bindings_of(const runtime::session_io& io) {

@@ -139,11 +139,12 @@ task<void> smtp_session::begin_transaction(smtp::mail_from sender) {
 }
 
 task<void> smtp_session::take_recipient(smtp::rcpt_to recipient) {
-  auto refused = transaction_.look_at(recipient);
+  auto to = recipient.recipient;
+  auto refused = transaction_.look_at(std::move(recipient));
   if (!refused)
-    refused = co_await policy_.recipient(transaction_.sender(), recipient.recipient);
+    refused = co_await policy_.recipient(transaction_.sender(), std::move(to));
   if (!refused)
-    refused = transaction_.add_recipient(recipient);
+    refused = transaction_.add_recipient();
   answer(refused);
 }
 

@@ -49,11 +49,12 @@ refusal smtp_transaction::begin(const smtp::mail_from& sender, const std::option
 
 namespace {
 
-refusal reply_for(const result<mail::admission>& admitted) {
-  if (!admitted)
-    return admitted.error().code == errc::invalid ? smtp::replies::bad_recipient_syntax()
-                                                  : smtp::reply_for(admitted.error().code);
-  switch (*admitted) {
+smtp::reply reply_for(const error& failure) {
+  return failure.code == errc::invalid ? smtp::replies::bad_recipient_syntax() : smtp::reply_for(failure.code);
+}
+
+refusal reply_for(mail::admission admitted) {
+  switch (admitted) {
   case mail::admission::taken: break;
   case mail::admission::unknown_recipient: return smtp::replies::unknown_user();
   case mail::admission::relay_denied: return smtp::replies::relay_refused();
@@ -66,20 +67,27 @@ refusal reply_for(const result<mail::admission>& admitted) {
 
 } // namespace
 
-refusal smtp_transaction::look_at(const smtp::rcpt_to& recipient) const {
+refusal smtp_transaction::look_at(smtp::rcpt_to recipient) {
+  candidate_.reset();
   auto view = services_.store->read(0);
   if (!view)
     return smtp::replies::part_unavailable();
-  return reply_for(plan_->look_at(*view, recipient.recipient));
+  auto found = plan_->look_at(*view, {std::move(recipient.recipient), std::move(recipient.parameters)});
+  if (!found)
+    return reply_for(found.error());
+  if (auto why_not = reply_for(found->what))
+    return why_not;
+  candidate_ = std::move(*found);
+  return std::nullopt;
 }
 
-refusal smtp_transaction::add_recipient(const smtp::rcpt_to& recipient) {
+refusal smtp_transaction::add_recipient() {
   auto view = services_.store->read(0);
   if (!view)
     return smtp::replies::part_unavailable();
-  auto admitted = plan_->add(*view, {recipient.recipient, recipient.parameters});
+  auto admitted = plan_->add(*view, *std::exchange(candidate_, std::nullopt));
   if (!admitted)
-    return reply_for(tl::make_unexpected(admitted.error()));
+    return reply_for(admitted.error());
   if (auto why_not = reply_for(admitted->what))
     return why_not;
   place_of_.push_back(admitted->local);
@@ -117,18 +125,18 @@ task<void> smtp_transaction::take(std::string_view octets) {
 
 // The header is known: judges it, and puts it into the store with what goes in front.
 void smtp_transaction::begin_body() {
-  auto header = header_.header();
-  const auto facts = smtp::inspect_header(header);
+  const auto facts = smtp::inspect_header(header_.header());
   if (facts.received > services_.limits.smtp.hops || is_loop(facts)) { // RFC 5321 6.3
     failure_ = smtp::replies::mail_loop();
     return;
   }
+  std::string completed;
   if (who_)
-    failure_ = complete_submission(facts, header);
+    failure_ = complete_submission(facts, completed);
   if (failure_)
     return;
   intake_->add(trace_header());
-  intake_->add(header);
+  intake_->add(who_ ? completed : header_.header());
 }
 
 bool smtp_transaction::is_loop(const smtp::header_facts& facts) const {
@@ -137,7 +145,7 @@ bool smtp_transaction::is_loop(const smtp::header_facts& facts) const {
 }
 
 // RFC 6409 6.1 and 8.
-refusal smtp_transaction::complete_submission(const smtp::header_facts& facts, std::string& header) const {
+refusal smtp_transaction::complete_submission(const smtp::header_facts& facts, std::string& completed) const {
   if (facts.from_is_unreadable)
     return smtp::reply{554, "5.6.0", "From has no address that can be read"};
   for (const auto& author : facts.from)
@@ -147,7 +155,7 @@ refusal smtp_transaction::complete_submission(const smtp::header_facts& facts, s
   added.date = smtp::write_date(services_.clock->now());
   added.message_id = '<' + message_id_ + '@' + services_.hostname + '>';
   added.from = envelope_->sender ? smtp::write_mailbox(*envelope_->sender) : who_->name;
-  header = smtp::complete_header(header, facts, added);
+  completed = smtp::complete_header(header_.header(), facts, added);
   return std::nullopt;
 }
 

@@ -28,9 +28,9 @@ public:
   /// MAIL: forgets what was before.
   refusal begin(const smtp::mail_from& sender, const std::optional<auth::identity>& who);
   /// RCPT: whether it would be taken.
-  refusal look_at(const smtp::rcpt_to& recipient) const;
-  /// RCPT: takes it.
-  refusal add_recipient(const smtp::rcpt_to& recipient);
+  refusal look_at(smtp::rcpt_to recipient);
+  /// Takes the recipient that look_at() had nothing against.
+  refusal add_recipient();
   const smtp::reverse_path& sender() const noexcept { return sender_; }
   /// DATA, or the first BDAT.
   void begin_message(const smtp::envelope& envelope, std::string client_name);
@@ -47,7 +47,7 @@ public:
 private:
   void begin_body();
   bool is_loop(const smtp::header_facts& facts) const;
-  refusal complete_submission(const smtp::header_facts& facts, std::string& header) const;
+  refusal complete_submission(const smtp::header_facts& facts, std::string& completed) const;
   std::string trace_header() const;
   runtime::task<std::vector<smtp::reply>> store(mail::taken_message taken);
   void add_deliveries(storage::add_message& message) const;
@@ -61,6 +61,7 @@ private:
   smtp::reverse_path sender_;
   std::string client_name_; ///< verified, or empty
   std::optional<mail::delivery_plan> plan_;
+  std::optional<mail::delivery_plan::candidate> candidate_; ///< between look_at() and add_recipient()
   std::vector<std::optional<std::size_t>>
       place_of_;                             ///< for each recipient of the envelope, if it is one local delivery
   const smtp::envelope* envelope_ = nullptr; ///< the engine's, while a message is under way

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "protocols/text/utf8.hpp"
-
 namespace merpati::smtp {
 
 namespace {
@@ -55,7 +53,7 @@ data_decoder::piece data_decoder::decode(std::string_view input) {
     p = stop;
   }
   out.consumed = static_cast<std::size_t>(distance(input.data(), p));
-  note(out.decoded);
+  found_.add(out.decoded);
   return out;
 }
 
@@ -104,14 +102,6 @@ const char* data_decoder::scan(const char* const begin, const char* const end) n
 void data_decoder::end_line(std::uint64_t cr_position) noexcept {
   found_.longest_line = std::max(found_.longest_line, cr_position - line_start_);
   line_start_ = cr_position + 2;
-}
-
-void data_decoder::note(std::string_view decoded) noexcept {
-  found_.size_bytes += decoded.size();
-  if (!found_.saw_8bit)
-    found_.saw_8bit = !text::is_ascii(decoded);
-  if (!found_.saw_nul)
-    found_.saw_nul = decoded.find('\0') != std::string_view::npos;
 }
 
 } // namespace merpati::smtp

@@ -34,7 +34,6 @@ private:
   enum class place : std::uint8_t { line_start, after_dot, after_dot_cr, in_line, after_cr };
 
   const char* scan(const char* begin, const char* end) noexcept;
-  void note(std::string_view decoded) noexcept;
   void end_line(std::uint64_t cr_position) noexcept;
 
   findings found_;

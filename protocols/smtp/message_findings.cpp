@@ -6,15 +6,19 @@
 
 namespace merpati::smtp {
 
+void message_findings::add(std::string_view octets) noexcept {
+  size_bytes += octets.size();
+  if (!saw_8bit)
+    saw_8bit = !text::is_ascii(octets);
+  if (!saw_nul)
+    saw_nul = octets.find('\0') != std::string_view::npos;
+}
+
 void octet_inspector::look_at(std::string_view octets) noexcept {
   if (octets.empty())
     return;
   const auto before = found_.size_bytes;
-  found_.size_bytes += octets.size();
-  if (!found_.saw_8bit)
-    found_.saw_8bit = !text::is_ascii(octets);
-  if (!found_.saw_nul)
-    found_.saw_nul = octets.find('\0') != std::string_view::npos;
+  found_.add(octets);
   constexpr auto none = std::string_view::npos;
   if (after_cr_ && octets.front() != '\n')
     found_.saw_bare_cr = true;

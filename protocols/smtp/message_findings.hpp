@@ -14,6 +14,8 @@ struct message_findings {
   bool saw_bare_cr = false;
   bool saw_bare_lf = false;
 
+  /// More octets of the message: what does not depend on lines.
+  void add(std::string_view octets) noexcept;
   bool saw_bare_newline() const noexcept { return saw_bare_cr || saw_bare_lf; }
   bool operator==(const message_findings&) const = default;
 };

@@ -41,14 +41,7 @@ TEST_CASE("recipients that lead to one mailbox make one copy") {
 TEST_CASE("who is unknown, elsewhere or full is not taken, and changes nothing") {
   routing_site site;
   site.account("alice@example.org");
-  const auto full = site.account("full@example.org", 1);
-  storage::add_message message;
-  message.body = std::make_shared<const std::string>("x");
-  message.fronts.emplace_back();
-  message.targets.emplace_back();
-  message.targets[0].account = full;
-  message.targets[0].create = true;
-  site.apply(message);
+  site.full_account("full@example.org");
   site.alias("nowhere@example.org", {"gone@example.org"});
   auto plan = site.plan();
   CHECK(site.add(plan, "nobody@example.org") == admission::unknown_recipient);
@@ -198,14 +191,7 @@ TEST_CASE("forwarded senders: the null sender stays, long ones are replaced, use
 TEST_CASE("a member whose mailbox is full gets its copy later, the others now") {
   routing_site site;
   site.account("a@example.org");
-  const auto full = site.account("full@example.org", 1);
-  storage::add_message message;
-  message.body = std::make_shared<const std::string>("x");
-  message.fronts.emplace_back();
-  message.targets.emplace_back();
-  message.targets[0].account = full;
-  message.targets[0].create = true;
-  site.apply(message);
+  site.full_account("full@example.org");
   site.list_of("all@example.org", {"a@example.org", "full@example.org"});
   auto plan = site.plan();
   CHECK(site.add(plan, "all@example.org") == admission::taken);

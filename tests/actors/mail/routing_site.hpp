@@ -32,6 +32,16 @@ public:
     change.account.quota_messages = quota_messages;
     return apply(change).account;
   }
+  /// An account with a message, for which it has just the room.
+  void full_account(const std::string& name) {
+    storage::add_message message;
+    message.body = std::make_shared<const std::string>("x");
+    message.fronts.emplace_back();
+    message.targets.emplace_back();
+    message.targets[0].account = account(name, 1);
+    message.targets[0].create = true;
+    apply(message);
+  }
   void alias(const std::string& address, std::vector<std::string> targets) {
     put(address, mail::alias_settings{std::move(targets)});
   }
