@@ -68,4 +68,10 @@ bool address_range::contains(const ip_address& address) const {
   return octets == prefix_;
 }
 
+bool contains(const std::vector<address_range>& ranges, std::string_view address) {
+  const auto parsed = ip_address::parse(address);
+  return parsed
+         && std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) { return range.contains(*parsed); });
+}
+
 } // namespace merpati

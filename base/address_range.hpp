@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/ip_address.hpp"
 
@@ -24,11 +25,15 @@ public:
   /// "192.0.2.0/24", "2001:db8::/32", or one address. Bits after the prefix are ignored. Nothing for anything else.
   static std::optional<address_range> parse(std::string_view text);
   bool contains(const ip_address& address) const;
+  bool operator==(const address_range&) const = default;
 
 private:
   std::array<std::uint8_t, 16> prefix_{};
   unsigned bits_ = 0;
   bool v6_ = false;
 };
+
+/// One of `ranges` has the address; false for a text that is none.
+bool contains(const std::vector<address_range>& ranges, std::string_view address);
 
 } // namespace merpati

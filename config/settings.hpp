@@ -11,6 +11,7 @@
 
 #include <tl/expected.hpp>
 
+#include "base/address_range.hpp"
 #include "config/limits.hpp"
 #include "config/policy_settings.hpp"
 
@@ -30,7 +31,10 @@ struct listener {
   std::string address;          ///< numeric IPv4 or IPv6, without brackets
   std::uint16_t port = 0;       ///< 0: any free port
   bool plaintext_login = false; ///< LOGIN and AUTH without TLS; on loopback addresses only
-  std::size_t line = 0;         ///< where it is in the file
+  /// From these addresses a PROXY header comes first (proxies, load balancers); from others none is looked for.
+  std::vector<address_range> proxy_from;
+  std::vector<address_range> xclient_from; ///< these may say XCLIENT: filters in front; kinds smtp and submission
+  std::size_t line = 0;                    ///< where it is in the file
   bool operator==(const listener&) const = default;
 };
 

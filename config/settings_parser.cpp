@@ -207,6 +207,8 @@ private:
                   "add address = \"0.0.0.0\" (all of IPv4), \"::\" (all of IPv6) or one address of this machine");
     auto port = table.integer("port", 0, 65'535);
     out.plaintext_login = table.boolean("plaintext_login").value_or(false);
+    out.proxy_from = read_ranges(table, "proxy_from");
+    out.xclient_from = read_ranges(table, "xclient_from");
     table.finish();
     if (!kind)
       return;
@@ -217,6 +219,18 @@ private:
       check_overlap(table.has("port") ? table.line("port") : out.line, std::string(kind->word), *address, out.port);
       out_.listeners.push_back(std::move(out));
     }
+  }
+
+  std::vector<address_range> read_ranges(table_reader& table, std::string_view key) {
+    std::vector<address_range> out;
+    for (const auto& text : table.texts(key)) {
+      if (auto range = address_range::parse(text))
+        out.push_back(*range);
+      else
+        report_.add(table.line(key), "\"" + text + "\" in " + std::string(key) + " is no address and no range",
+                    "write \"192.0.2.1\", \"192.0.2.0/24\" or \"2001:db8::/32\"");
+    }
+    return out;
   }
 
   const kind_entry* read_kind(table_reader& table) {

@@ -13,6 +13,7 @@
 #include "actors/mail/address_book.hpp"
 #include "actors/mail/directory.hpp"
 #include "actors/mail/mailboxes_actor.hpp"
+#include "actors/net/limiter.hpp"
 #include "actors/net/listener.hpp"
 #include "actors/policy/door_actor.hpp"
 #include "actors/runtime/supervisor.hpp"
@@ -309,7 +310,10 @@ result<void> mail_daemon::state::bind(const config::listener& where) {
   listening.limiter = limiter;
   listening.sessions = sessions;
   listening.refusal = refusal_of(where.kind);
-  listening.make_session = [shared = services, where](caf::actor_system& system_, net::accepted_connection accepted) {
+  if (!where.proxy_from.empty())
+    listening.is_proxy = [from = where.proxy_from](std::string_view address) { return contains(from, address); };
+  listening.make_session = [shared = services, where, limiter = limiter](caf::actor_system& system_,
+                                                                         net::accepted_connection accepted) {
     runtime::session_settings session;
     session.kind = std::string(config::to_string(where.kind));
     session.connection = std::move(accepted.connection);
@@ -319,6 +323,11 @@ result<void> mail_daemon::state::bind(const config::listener& where) {
       session.tls = shared->tls();
     session.alpn = alpn_of(where.kind);
     session.root = session_root(shared, where);
+    if (contains(where.proxy_from, session.info.remote_address))
+      session.admit_proxied = [limiter](std::string_view address) -> std::shared_ptr<void> {
+        auto admitted = limiter->admit(address);
+        return admitted ? std::make_shared<net::admission>(std::move(admitted)) : nullptr;
+      };
     return caf::actor_cast<caf::actor>(runtime::spawn_session(system_, std::move(session)));
   };
   auto bound = net::listen(*system, listening);

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -18,6 +17,7 @@
 #include "actors/net/connection_broker.hpp"
 #include "actors/net/connection_scribe.hpp"
 #include "actors/net/limiter.hpp"
+#include "actors/net/socket_address.hpp"
 #include "actors/runtime/stats.hpp"
 #include "base/descriptor.hpp"
 #include "base/log.hpp"
@@ -32,30 +32,6 @@ constexpr int backlog = 1024;
 constexpr auto pause_step = std::chrono::milliseconds(250);
 
 struct paused {};
-
-std::pair<std::string, std::uint16_t> text_of(const sockaddr_storage& address) {
-  char text[INET6_ADDRSTRLEN] = {};
-  if (address.ss_family == AF_INET) {
-    const auto& four = reinterpret_cast<const sockaddr_in&>(address);
-    inet_ntop(AF_INET, &four.sin_addr, text, sizeof text);
-    return {text, ntohs(four.sin_port)};
-  }
-  const auto& six = reinterpret_cast<const sockaddr_in6&>(address);
-  inet_ntop(AF_INET6, &six.sin6_addr, text, sizeof text);
-  return {text, ntohs(six.sin6_port)};
-}
-
-endpoint_info endpoints_of(int fd) {
-  endpoint_info info;
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0)
-    std::tie(info.remote_address, info.remote_port) = text_of(address);
-  size = sizeof address;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0)
-    std::tie(info.local_address, info.local_port) = text_of(address);
-  return info;
-}
 
 } // namespace
 
@@ -92,7 +68,8 @@ private:
   void take(descriptor& accepted) {
     const int fd = accepted.get();
     auto info = endpoints_of(fd);
-    auto admitted = settings_.limiter->admit(info.remote_address);
+    const bool proxied = settings_.is_proxy && settings_.is_proxy(info.remote_address);
+    auto admitted = settings_.limiter->admit(proxied ? std::string_view() : std::string_view(info.remote_address));
     if (settings_.limiter->near_descriptor_limit(fd)) {
       halt();
       caf::anon_send(caf::actor_cast<caf::actor>(parent()), paused{});
@@ -173,23 +150,6 @@ private:
   bool warned_ = false;
 };
 
-result<std::pair<sockaddr_storage, socklen_t>> parse(const std::string& address, std::uint16_t port) {
-  sockaddr_storage out{};
-  auto& four = reinterpret_cast<sockaddr_in&>(out);
-  auto& six = reinterpret_cast<sockaddr_in6&>(out);
-  if (inet_pton(AF_INET, address.c_str(), &four.sin_addr) == 1) {
-    four.sin_family = AF_INET;
-    four.sin_port = htons(port);
-    return std::pair{out, static_cast<socklen_t>(sizeof four)};
-  }
-  if (inet_pton(AF_INET6, address.c_str(), &six.sin6_addr) == 1) {
-    six.sin6_family = AF_INET6;
-    six.sin6_port = htons(port);
-    return std::pair{out, static_cast<socklen_t>(sizeof six)};
-  }
-  return fail(errc::invalid, "\"" + address + "\" is not a numeric IPv4 or IPv6 address");
-}
-
 tl::unexpected<error> socket_failure(const listener_settings& settings, const char* what) {
   const int cause = errno;
   const auto text = std::string(what) + " " + settings.address + " port " + std::to_string(settings.port) + ": "
@@ -207,18 +167,17 @@ tl::unexpected<error> socket_failure(const listener_settings& settings, const ch
 } // namespace
 
 result<bound_listener> listen(caf::actor_system& system, listener_settings settings) {
-  auto where = parse(settings.address, settings.port);
+  auto where = socket_address::parse(settings.address, settings.port);
   if (!where)
     return tl::unexpected<error>(std::move(where.error()));
-  auto& [address, size] = *where;
-  descriptor fd(::socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  descriptor fd(::socket(where->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (fd.get() < 0)
     return socket_failure(settings, "no socket for");
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (address.ss_family == AF_INET6)
+  if (where->family() == AF_INET6)
     ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0)
+  if (::bind(fd.get(), where->get(), where->size) != 0)
     return socket_failure(settings, "cannot bind to");
   if (::listen(fd.get(), backlog) != 0)
     return socket_failure(settings, "cannot listen on");

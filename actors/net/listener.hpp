@@ -50,6 +50,8 @@ struct listener_settings {
   std::string address;    ///< numeric IPv4 or IPv6; "::" takes IPv6 only, "0.0.0.0" IPv4 only
   std::uint16_t port = 0; ///< 0: any free one, see bound_listener::port
   session_factory make_session;
+  /// Peers whose connections are not theirs: counted in the total alone. Empty: nobody.
+  std::function<bool(std::string_view address)> is_proxy;
   std::shared_ptr<connection_limiter> limiter;
   /// Sessions are given to this supervisor when it is set.
   runtime::supervisor_actor sessions;

@@ -95,6 +95,20 @@ result<void> handshake_awaiter::await_resume() const {
   return fail(errc::unavailable, "closed during the TLS handshake");
 }
 
+bool proxy_awaiter::satisfied() const {
+  return core_.closed() || !core_.awaits_proxy_header();
+}
+
+void proxy_awaiter::await_suspend(std::coroutine_handle<> waiting) {
+  wait(waiting, core_.settings().limits.proxy_timeout);
+}
+
+bool proxy_awaiter::await_resume() const {
+  if (timed_out())
+    core_.give_up("the proxy sent no header");
+  return !core_.closed();
+}
+
 // -- session_io -----------------------------------------------------------------------------------------------------
 
 void session_io::write_soon(std::string_view bytes) {
@@ -104,7 +118,14 @@ std::size_t session_io::pending_output() const noexcept {
   return core_.pending_output();
 }
 task<result<void>> session_io::start_tls(std::shared_ptr<const tls::server_context> context, std::string alpn) {
-  if (auto begun = core_.begin_tls(std::move(context), alpn); !begun)
+  if (auto begun = core_.begin_tls(tls::stream::server(std::move(context), alpn)); !begun)
+    co_return begun;
+  auto shaken = co_await handshake_awaiter(core_);
+  co_return shaken;
+}
+task<result<void>> session_io::start_client_tls(std::shared_ptr<const tls::client_context> context,
+                                                std::string server_name) {
+  if (auto begun = core_.begin_tls(tls::stream::client(std::move(context), server_name)); !begun)
     co_return begun;
   auto shaken = co_await handshake_awaiter(core_);
   co_return shaken;
@@ -123,6 +144,9 @@ bool session_io::stopping() const noexcept {
 }
 const net::endpoint_info& session_io::info() const noexcept {
   return core_.settings().info;
+}
+void session_io::set_remote(std::string address, std::uint16_t port) {
+  core_.set_remote(std::move(address), port);
 }
 const session_limits& session_io::limits() const noexcept {
   return core_.settings().limits;

@@ -45,6 +45,8 @@ struct session_limits {
   std::size_t notices = 1024;
   /// A TLS handshake that takes longer ends the session: Postfix and Dovecot allow 60 s at most.
   std::chrono::nanoseconds handshake_timeout = std::chrono::seconds(60);
+  /// How long a proxy may take for its header: it says it before anything else (proxy-protocol.txt 2).
+  std::chrono::nanoseconds proxy_timeout = std::chrono::seconds(5);
   /// How long write() waits for the peer to take anything at all before the connection is given up
   /// (RFC 5321 4.5.3.2 asks for minutes).
   std::chrono::nanoseconds write_timeout = std::chrono::minutes(5);
@@ -115,6 +117,10 @@ public:
   /// caller drops its own; RFC 3207 4.2, 6), then does the handshake. `alpn` as in tls::stream::server.
   /// errc::invalid: handshake failed; errc::unavailable: closed or too slow. After an error only the end is left.
   [[nodiscard]] task<result<void>> start_tls(std::shared_ptr<const tls::server_context> context, std::string alpn = {});
+  /// Client side, over a connection of ours: what is pending goes out in clear, clear-text input that was read ahead is
+  /// DROPPED, then the handshake. `server_name` as in tls::stream::client. Errors as start_tls().
+  [[nodiscard]] task<result<void>> start_client_tls(std::shared_ptr<const tls::client_context> context,
+                                                    std::string server_name);
   /// The TLS stream once established, for info() and channel bindings; null in clear.
   const tls::stream* tls() const noexcept;
 
@@ -141,6 +147,8 @@ public:
   bool stopping() const noexcept;
 
   const net::endpoint_info& info() const noexcept;
+  /// The connection is another's, for whom the peer speaks.
+  void set_remote(std::string address, std::uint16_t port);
   const session_limits& limits() const noexcept;
   /// Handle of this session for whoever shall send it notices.
   notice_sink self() const;
@@ -177,6 +185,10 @@ struct session_settings {
   /// With a context: TLS from the first octet (implicit TLS); the root starts when the handshake is over.
   std::shared_ptr<const tls::server_context> tls;
   std::string alpn; ///< for implicit TLS, as in tls::stream::server
+  /// Set: the connection comes from a proxy and begins with a PROXY header, whose addresses take the place of those in
+  /// `info` before anything else happens. Called with the client's address; what it returns is kept as long as the
+  /// session, null: the client has too many connections.
+  std::function<std::shared_ptr<void>(std::string_view address)> admit_proxied;
   /// The session itself. What it captures lives as long as the session; it is called once.
   std::function<task<void>(session_io&)> root;
   session_limits limits;

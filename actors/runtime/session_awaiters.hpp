@@ -77,6 +77,16 @@ private:
   std::chrono::nanoseconds duration_;
 };
 
+/// Waits for the header of the PROXY protocol; false: it did not come, or was none.
+class [[nodiscard]] proxy_awaiter final : public session_waiter {
+public:
+  explicit proxy_awaiter(session_core& core) noexcept : session_waiter(core) {}
+  bool await_ready() const { return satisfied(); }
+  void await_suspend(std::coroutine_handle<> waiting);
+  bool await_resume() const;
+  bool satisfied() const override;
+};
+
 /// Waits for the end of the handshake under way, well or ill.
 class [[nodiscard]] handshake_awaiter final : public session_waiter {
 public:

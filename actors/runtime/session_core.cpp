@@ -41,8 +41,10 @@ caf::behavior session_core::make_behavior() {
   });
   monitor(settings_.connection);
   // Before the first octet is looked at: the client's hello may be here before the root has started.
-  if (settings_.tls)
-    (void)begin_tls(settings_.tls, settings_.alpn);
+  if (settings_.admit_proxied)
+    proxy_ = std::make_unique<proxy::header_reader>();
+  else if (settings_.tls)
+    (void)begin_tls(tls::stream::server(settings_.tls, settings_.alpn));
   // The root starts by a message of its own: make_behavior runs within spawn's initialisation.
   caf::anon_send(caf::actor_cast<caf::actor>(this), caf::unit);
   return {
@@ -55,6 +57,11 @@ caf::behavior session_core::make_behavior() {
 }
 
 task<void> session_core::run() {
+  auto announced = co_await proxy_awaiter(*this);
+  if (!announced) {
+    log::info("{} session of proxy {} ends: {}", settings_.kind, settings_.info.remote_address, reason_);
+    co_return;
+  }
   if (settings_.tls) {
     auto shaken = co_await handshake_awaiter(*this);
     if (!shaken) {
@@ -100,6 +107,10 @@ void session_core::on_received(net::bytes& data) {
   received_ += data.size();
   if (closed())
     return;
+  if (proxy_ && !read_proxy_header(data))
+    return after_event();
+  if (data.empty())
+    return after_event();
   if (tls_)
     decrypt(std::string_view(data.data(), data.size()));
   else if (input_.empty())
@@ -107,6 +118,35 @@ void session_core::on_received(net::bytes& data) {
   else
     input_.insert(input_.end(), data.begin(), data.end());
   after_event();
+}
+
+bool session_core::read_proxy_header(net::bytes& data) {
+  using status = proxy::header_reader::status;
+  const auto read = proxy_->feed({data.data(), data.size()});
+  if (read == status::malformed)
+    give_up("PROXY: " + std::string(proxy_->why()));
+  if (read != status::done)
+    return false;
+  data.erase(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(proxy_->taken()));
+  const auto header = proxy_->value();
+  proxy_.reset();
+  if (header.has_addresses) {
+    set_remote(header.source_address, header.source_port);
+    settings_.info.local_address = header.destination_address;
+    settings_.info.local_port = header.destination_port;
+  }
+  proxied_ = settings_.admit_proxied(settings_.info.remote_address);
+  if (!proxied_)
+    give_up("too many connections of " + settings_.info.remote_address);
+  else if (settings_.tls)
+    (void)begin_tls(tls::stream::server(settings_.tls, settings_.alpn));
+  return !closed();
+}
+
+void session_core::set_remote(std::string address, std::uint16_t port) {
+  settings_.info.remote_address = std::move(address);
+  settings_.info.remote_port = port;
+  stats_.set_label(settings_.info.remote_address);
 }
 
 void session_core::decrypt(std::string_view ciphertext) {
@@ -293,7 +333,7 @@ const tls::stream* session_core::tls() const noexcept {
   return tls_ && !handshaking() ? &*tls_ : nullptr;
 }
 
-result<void> session_core::begin_tls(std::shared_ptr<const tls::server_context> context, const std::string& alpn) {
+result<void> session_core::begin_tls(result<tls::stream> made) {
   if (tls_)
     return fail(errc::invalid, "TLS is on already");
   flush_output();
@@ -301,12 +341,18 @@ result<void> session_core::begin_tls(std::shared_ptr<const tls::server_context> 
   taken_ = {};
   input_ = {};
   report_consumed();
-  auto made = tls::stream::server(std::move(context), alpn);
   if (!made) {
     log::error("TLS cannot begin for {}: {}", settings_.info.remote_address, made.error().what);
     give_up("TLS: " + made.error().what);
     return tl::unexpected<error>(made.error());
   }
+  net::bytes hello; // a client's
+  if (auto started = made->start(hello); !started) {
+    give_up("TLS: " + started.error().what);
+    return started;
+  }
+  if (!hello.empty())
+    send_wire(std::move(hello));
   tls_.emplace(std::move(*made));
   return {};
 }

@@ -21,6 +21,7 @@
 #include "actors/runtime/coroutine_host.hpp"
 #include "actors/runtime/session.hpp"
 #include "actors/runtime/stats.hpp"
+#include "protocols/proxy/header_reader.hpp"
 
 namespace merpati::runtime {
 
@@ -40,11 +41,14 @@ public:
   coroutine_host::time_point stall_deadline() const;
   void give_up(std::string why);
   bool handshaking() const noexcept;
+  bool awaits_proxy_header() const noexcept { return proxy_ != nullptr; }
+  void set_remote(std::string address, std::uint16_t port);
 
   // session_io
   void write_soon(std::string_view bytes) { output_.insert(output_.end(), bytes.begin(), bytes.end()); }
   std::size_t pending_output() const noexcept { return output_.size(); }
-  result<void> begin_tls(std::shared_ptr<const tls::server_context> context, const std::string& alpn);
+  /// Either side of the handshake begins; an error in `made` ends the session.
+  result<void> begin_tls(result<tls::stream> made);
   const tls::stream* tls() const noexcept;
   void flush_output();
   void close();
@@ -72,6 +76,8 @@ private:
   void on_stop();
   void on_ended(std::exception_ptr failure);
   void after_event();
+  /// Takes the header from the front of `data`. False: it is not complete, or the session is over.
+  bool read_proxy_header(net::bytes& data);
   void decrypt(std::string_view ciphertext);
   void send_wire(net::bytes data);
   void report_consumed();
@@ -79,6 +85,8 @@ private:
   session_settings settings_;
   stats_handle stats_;
   session_io io_;
+  std::unique_ptr<proxy::header_reader> proxy_; ///< until the header has come
+  std::shared_ptr<void> proxied_;               ///< what admit_proxied gave
   std::optional<tls::stream> tls_;
   net::bytes input_;                            // arrived, decrypted, not taken
   net::bytes taken_;                            // what the last data event shows
