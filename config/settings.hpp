@@ -28,12 +28,13 @@ bool implicit_tls(listener_kind kind) noexcept;
 
 struct listener {
   listener_kind kind = listener_kind::smtp;
-  std::string address;          ///< numeric IPv4 or IPv6, without brackets
+  std::string address;          ///< numeric IPv4 or IPv6, without brackets; "unix:" and the absolute path of a socket
   std::uint16_t port = 0;       ///< 0: any free port
   bool plaintext_login = false; ///< LOGIN and AUTH without TLS; on loopback addresses only
   /// From these addresses a PROXY header comes first (proxies, load balancers); from others none is looked for.
   std::vector<address_range> proxy_from;
   std::vector<address_range> xclient_from; ///< these may say XCLIENT: filters in front; kinds smtp and submission
+  unsigned socket_mode = 0660;             ///< of a Unix-domain socket: who may connect
   std::size_t line = 0;                    ///< where it is in the file
   bool operator==(const listener&) const = default;
 };

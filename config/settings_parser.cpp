@@ -201,10 +201,13 @@ private:
     listener out;
     out.line = table.line();
     const auto* kind = read_kind(table);
+    if (is_socket_path(entry))
+      return read_local_listener(table, std::move(out), kind);
     auto address = read_address(table, "[[listener]]", out.address);
     if (!table.has("address"))
       report_.add(out.line, "[[listener]] has no address",
-                  "add address = \"0.0.0.0\" (all of IPv4), \"::\" (all of IPv6) or one address of this machine");
+                  "add address = \"0.0.0.0\" (all of IPv4), \"::\" (all of IPv6), one address of this machine, or "
+                  "\"unix:PATH\"");
     auto port = table.integer("port", 0, 65'535);
     out.plaintext_login = table.boolean("plaintext_login").value_or(false);
     out.proxy_from = read_ranges(table, "proxy_from");
@@ -219,6 +222,54 @@ private:
       check_overlap(table.has("port") ? table.line("port") : out.line, std::string(kind->word), *address, out.port);
       out_.listeners.push_back(std::move(out));
     }
+  }
+
+  static constexpr std::string_view socket_prefix = "unix:";
+
+  static bool is_socket_path(const toml::table& entry) {
+    const auto text = entry["address"].value_exact<std::string>();
+    return text && text->starts_with(socket_prefix);
+  }
+
+  /// A Unix-domain socket. Whoever connects is on this machine: its address is taken to be 127.0.0.1.
+  void read_local_listener(table_reader& table, listener out, const kind_entry* kind) {
+    constexpr std::size_t longest_path = 107; // sockaddr_un
+    const auto path = resolve(table.text("address")->substr(socket_prefix.size())).string();
+    if (path.size() > longest_path || path.back() == '/')
+      report_.add(table.line("address"), "\"" + path + "\" can't be the path of a socket",
+                  "give a file name of at most 107 octets with its folders");
+    if (table.has("port"))
+      report_.add(table.line("port"), "a Unix-domain socket has no port", "remove it");
+    (void)table.integer("port", 0, 65'535);
+    out.address = std::string(socket_prefix) + path;
+    out.socket_mode = read_mode(table).value_or(out.socket_mode);
+    out.plaintext_login = table.boolean("plaintext_login").value_or(false);
+    out.proxy_from = read_ranges(table, "proxy_from");
+    out.xclient_from = read_ranges(table, "xclient_from");
+    table.finish();
+    if (!kind)
+      return;
+    out.kind = kind->kind;
+    check_login(table, out, ip_address::parse("127.0.0.1"));
+    for (const auto& other : out_.listeners)
+      if (other.address == out.address)
+        report_.add(table.line("address"),
+                    path + " is the socket of the listener in line " + std::to_string(other.line),
+                    "give one of them another path");
+    out_.listeners.push_back(std::move(out));
+  }
+
+  std::optional<unsigned> read_mode(table_reader& table) {
+    const auto text = table.text("socket_mode");
+    if (!text)
+      return std::nullopt;
+    const bool octal =
+        (text->size() == 3 || text->size() == 4) && text->find_first_not_of("01234567") == std::string::npos;
+    if (octal)
+      return static_cast<unsigned>(std::stoul(*text, nullptr, 8)) & 0777u;
+    report_.add(table.line("socket_mode"), "\"" + *text + "\" is no file mode",
+                "write socket_mode = \"0660\" (owner and group), \"0666\" (everybody) or the like");
+    return std::nullopt;
   }
 
   std::vector<address_range> read_ranges(table_reader& table, std::string_view key) {

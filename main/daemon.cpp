@@ -91,6 +91,7 @@ std::function<runtime::task<void>(runtime::session_io&)> session_root(session::s
   session::door entrance;
   entrance.implicit_tls = config::implicit_tls(where.kind);
   entrance.plaintext_login = where.plaintext_login;
+  entrance.xclient_from = where.xclient_from;
   switch (where.kind) {
   case config::listener_kind::smtp:
     return [=](runtime::session_io& io) {
@@ -307,6 +308,7 @@ result<void> mail_daemon::state::bind(const config::listener& where) {
   listening.kind = std::string(config::to_string(where.kind));
   listening.address = where.address;
   listening.port = where.port;
+  listening.socket_mode = where.socket_mode;
   listening.limiter = limiter;
   listening.sessions = sessions;
   listening.refusal = refusal_of(where.kind);

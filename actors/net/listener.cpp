@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <caf/io/all.hpp>
@@ -32,6 +33,13 @@ constexpr int backlog = 1024;
 constexpr auto pause_step = std::chrono::milliseconds(250);
 
 struct paused {};
+
+constexpr std::string_view socket_prefix = "unix:";
+
+/// The path of a Unix-domain socket, or empty.
+std::string path_of(std::string_view address) {
+  return address.starts_with(socket_prefix) ? std::string(address.substr(socket_prefix.size())) : std::string();
+}
 
 } // namespace
 
@@ -61,6 +69,10 @@ public:
     }
     return true;
   }
+
+  // CAF ends the process where it is asked for the port of a Unix-domain socket.
+  std::uint16_t port() const override { return endpoints_of(acceptor_.fd()).local_port; }
+  std::string addr() const override { return settings_.address; }
 
   const listener_settings& settings() const noexcept { return settings_; }
 
@@ -112,12 +124,17 @@ public:
                                           socket_->settings().parent)) {}
 
   const char* name() const override { return "listener"; }
-  void on_exit() override { limiter_ = nullptr; }
+  void on_exit() override {
+    limiter_ = nullptr;
+    if (!socket_path_.empty())
+      ::unlink(socket_path_.c_str());
+  }
 
 protected:
   caf::behavior make_behavior() override {
     set_default_handler(caf::drop);
     limiter_ = socket_->settings().limiter;
+    socket_path_ = path_of(socket_->settings().address);
     door_ = socket_->hdl();
     add_doorman(std::move(socket_));
     return {[](const caf::io::new_connection_msg&) {},
@@ -147,6 +164,7 @@ private:
   runtime::stats_handle stats_;
   std::shared_ptr<connection_limiter> limiter_;
   caf::io::accept_handle door_;
+  std::string socket_path_; // of a Unix-domain socket
   bool warned_ = false;
 };
 
@@ -164,10 +182,23 @@ tl::unexpected<error> socket_failure(const listener_settings& settings, const ch
   }
 }
 
+/// A socket file without a listener behind it, as a crash leaves it, goes. errc::in_use: somebody listens.
+result<void> clear_path(const std::string& path, const socket_address& where) {
+  struct stat found {};
+  if (::lstat(path.c_str(), &found) != 0 || !S_ISSOCK(found.st_mode))
+    return {}; // bind() says what is wrong
+  const descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (::connect(probe.get(), where.get(), where.size) == 0 || errno == EAGAIN)
+    return fail(errc::in_use, "another process listens on " + path);
+  ::unlink(path.c_str());
+  return {};
+}
+
 } // namespace
 
 result<bound_listener> listen(caf::actor_system& system, listener_settings settings) {
-  auto where = socket_address::parse(settings.address, settings.port);
+  const auto path = path_of(settings.address);
+  auto where = path.empty() ? socket_address::parse(settings.address, settings.port) : socket_address::of_path(path);
   if (!where)
     return tl::unexpected<error>(std::move(where.error()));
   descriptor fd(::socket(where->family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -177,8 +208,13 @@ result<bound_listener> listen(caf::actor_system& system, listener_settings setti
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (where->family() == AF_INET6)
     ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  if (!path.empty())
+    if (auto cleared = clear_path(path, *where); !cleared)
+      return tl::make_unexpected(cleared.error());
   if (::bind(fd.get(), where->get(), where->size) != 0)
     return socket_failure(settings, "cannot bind to");
+  if (!path.empty() && ::chmod(path.c_str(), settings.socket_mode) != 0)
+    return socket_failure(settings, "cannot set the mode of");
   if (::listen(fd.get(), backlog) != 0)
     return socket_failure(settings, "cannot listen on");
   auto* loop = dynamic_cast<caf::io::network::default_multiplexer*>(&system.middleman().backend());

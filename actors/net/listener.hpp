@@ -1,4 +1,5 @@
-// listener: accepts TCP connections on one address and port and makes a connection broker and a session for each.
+// listener: accepts connections on one address and port, or Unix-domain socket, and makes a connection broker and a
+// session for each.
 //
 // owns: the listening socket and the counts of its live connections.
 // receives: stop_request (stops accepting and quits; connections live on), new connections, the ends of connections.
@@ -46,9 +47,11 @@ std::size_t live_connections(const connection_limiter& limiter) noexcept;
 using session_factory = std::function<caf::actor(caf::actor_system&, accepted_connection)>;
 
 struct listener_settings {
-  std::string kind;       ///< "imap", "smtp", ...
-  std::string address;    ///< numeric IPv4 or IPv6; "::" takes IPv6 only, "0.0.0.0" IPv4 only
-  std::uint16_t port = 0; ///< 0: any free one, see bound_listener::port
+  std::string kind; ///< "imap", "smtp", ...
+  /// Numeric IPv4 or IPv6; "::" takes IPv6 only, "0.0.0.0" IPv4 only. Or "unix:" and the path of a socket.
+  std::string address;
+  unsigned socket_mode = 0660; ///< of a Unix-domain socket
+  std::uint16_t port = 0;      ///< 0: any free one, see bound_listener::port
   session_factory make_session;
   /// Peers whose connections are not theirs: counted in the total alone. Empty: nobody.
   std::function<bool(std::string_view address)> is_proxy;

@@ -61,6 +61,11 @@ std::uint16_t socket_address::port() const noexcept {
 endpoint_info endpoints_of(int descriptor) {
   endpoint_info info;
   socket_address end;
+  if (::getsockname(descriptor, end.get(), &end.size) == 0 && end.family() == AF_UNIX) {
+    info.remote_address = info.local_address = "127.0.0.1";
+    return info;
+  }
+  end = {};
   if (::getpeername(descriptor, end.get(), &end.size) == 0) {
     info.remote_address = end.address();
     info.remote_port = end.port();

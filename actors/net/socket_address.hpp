@@ -28,7 +28,7 @@ struct socket_address {
 };
 
 struct endpoint_info;
-/// Both ends of a connected socket.
+/// Both ends of a connected socket. Who is at the other end of a Unix-domain socket is on this machine: 127.0.0.1.
 endpoint_info endpoints_of(int descriptor);
 
 } // namespace merpati::net

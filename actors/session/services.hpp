@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/auth/authenticator_actor.hpp"
 #include "actors/mail/mailboxes_actor.hpp"
@@ -16,6 +17,7 @@
 #include "actors/policy/door_actor.hpp"
 #include "actors/runtime/supervisor.hpp"
 #include "actors/store/node_store.hpp"
+#include "base/address_range.hpp"
 #include "base/clock.hpp"
 #include "config/limits.hpp"
 #include "protocols/smtp/server_engine.hpp"
@@ -63,7 +65,8 @@ using services_ptr = std::shared_ptr<const services>;
 /// What the listener of a session decides.
 struct door {
   bool implicit_tls = false;
-  bool plaintext_login = false; ///< passwords without TLS (loopback only, see config)
+  bool plaintext_login = false;            ///< passwords without TLS (loopback only, see config)
+  std::vector<address_range> xclient_from; ///< who may say for whom it speaks (SMTP)
 };
 
 } // namespace merpati::session

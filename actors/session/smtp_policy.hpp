@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "actors/runtime/session.hpp"
 #include "actors/session/services.hpp"
@@ -17,12 +18,14 @@ public:
   smtp_policy(runtime::session_io& io, const services& services, smtp::server_kind kind)
       : io_(io), services_(services), is_mx_(kind == smtp::server_kind::mx) {}
 
-  /// Before the greeting. A reply: say that and close.
+  /// Before the greeting, and again when the client turns out to be another. A reply: say that and close.
   runtime::task<std::optional<smtp::reply>> connect();
   /// How long the greeting is held back.
   std::chrono::milliseconds greet_pause() const noexcept { return client_.greet_pause; }
   /// The client's name as DNS confirms it; empty: unknown.
   const std::string& client_name() const noexcept { return client_.name; }
+  /// What one that speaks for the client knows of it.
+  void set_client_name(std::string name) { client_.name = std::move(name); }
 
   /// MAIL.
   runtime::task<std::optional<smtp::reply>> sender();

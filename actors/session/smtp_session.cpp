@@ -7,6 +7,7 @@
 #include "actors/session/data_rate.hpp"
 #include "actors/session/smtp_policy.hpp"
 #include "actors/session/smtp_transaction.hpp"
+#include "base/log.hpp"
 
 namespace merpati::session {
 
@@ -16,7 +17,7 @@ using runtime::task;
 
 class smtp_session {
 public:
-  smtp_session(runtime::session_io& io, services_ptr services, door entrance, smtp::server_kind kind)
+  smtp_session(runtime::session_io& io, services_ptr services, const door& entrance, smtp::server_kind kind)
       : io_(io),
         services_(std::move(services)),
         engine_(engine_options(entrance, kind)),
@@ -27,10 +28,11 @@ public:
   task<void> run();
 
 private:
-  smtp::server_options engine_options(door entrance, smtp::server_kind kind) const;
+  smtp::server_options engine_options(const door& entrance, smtp::server_kind kind) const;
 
   task<bool> greet();
   task<bool> read_more();
+  task<void> take_claim(smtp::xclient claim);
   task<void> begin_transaction(smtp::mail_from sender);
   task<void> take_recipient(smtp::rcpt_to recipient);
   task<void> begin_message(const smtp::envelope* envelope);
@@ -50,7 +52,7 @@ private:
   std::optional<auth::identity> who_;
 };
 
-smtp::server_options smtp_session::engine_options(door entrance, smtp::server_kind kind) const {
+smtp::server_options smtp_session::engine_options(const door& entrance, smtp::server_kind kind) const {
   const auto& limits = services_->limits;
   smtp::server_options options;
   options.kind = kind;
@@ -58,6 +60,7 @@ smtp::server_options smtp_session::engine_options(door entrance, smtp::server_ki
   options.tls_available = services_->tls() != nullptr;
   options.implicit_tls = entrance.implicit_tls;
   options.plaintext_auth_allowed = entrance.plaintext_login;
+  options.xclient_allowed = contains(entrance.xclient_from, io_.info().remote_address);
   options.bare_newlines = services_->bare_newlines;
   options.limits.command_line_bytes = limits.smtp.line_bytes;
   options.limits.message_bytes = limits.message_bytes;
@@ -90,6 +93,8 @@ task<void> smtp_session::run() {
       co_await find_keys(std::move(*wanted));
     } else if (auto* proof = std::get_if<smtp::scram_proven>(&step)) {
       co_await admit(std::move(*proof));
+    } else if (auto* said = std::get_if<smtp::client_claim>(&step)) {
+      co_await take_claim(std::move(said->claim));
     } else if (auto* sender = std::get_if<smtp::mail_from>(&step)) {
       co_await begin_transaction(std::move(*sender));
     } else if (auto* recipient = std::get_if<smtp::rcpt_to>(&step)) {
@@ -129,6 +134,33 @@ task<bool> smtp_session::greet() {
   }
   engine_.start();
   co_return true;
+}
+
+/// The peer speaks for a client, which is judged in its place. HELO and PROTO say nothing that the EHLO which follows
+/// does not say.
+task<void> smtp_session::take_claim(smtp::xclient claim) {
+  std::optional<auth::identity> who;
+  if (claim.login && !claim.login->value.empty()) {
+    auto known = co_await log_in_proven(io_, *services_, {}, claim.login->value);
+    if (!known) {
+      log::info("smtp: {} speaks for {}, who has no account here", io_.info().remote_address, claim.login->value);
+      engine_.refuse(known.error().code == errc::auth_failed ? smtp::reply{550, "5.7.0", "LOGIN is no account here"}
+                                                             : smtp::reply{451, "4.3.0", "Try again later"});
+      co_return;
+    }
+    who = std::move(*known);
+  }
+  if (claim.addr && !claim.addr->value.empty())
+    io_.set_remote(claim.addr->value, claim.port.value_or(0));
+  auto refused = co_await policy_.connect();
+  if (refused) {
+    engine_.refuse(*refused);
+    co_return;
+  }
+  if (claim.name)
+    policy_.set_client_name(claim.name->value);
+  who_ = std::move(who);
+  engine_.speaks_for(who_.has_value());
 }
 
 task<void> smtp_session::begin_transaction(smtp::mail_from sender) {

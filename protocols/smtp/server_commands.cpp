@@ -121,6 +121,15 @@ struct command_handlers {
     return e.ask(server_engine::question::tls, start_tls{});
   }
 
+  static result xclient(server_engine& e, std::string_view argument) {
+    auto parsed = parse_xclient(argument);
+    if (!parsed) {
+      e.say(parsed.error());
+      return std::nullopt;
+    }
+    return e.ask(server_engine::question::claim, client_claim{std::move(*parsed)});
+  }
+
   static result auth(server_engine& e, std::string_view argument) {
     if (!e.extended_ || e.authenticated_) { // RFC 4954 4
       e.say(replies::out_of_order(e.authenticated_ ? "Authenticated already" : "Send EHLO first"));
@@ -142,7 +151,7 @@ namespace {
 
 using h = command_handlers;
 
-constexpr std::array<command, 20> table{{
+constexpr std::array<command, 21> table{{
     // Sorted by how often they come.
     {"RCPT", state_sender | state_rcpt, flag_authenticated, h::rcpt},
     {"MAIL", state_greeted, flag_authenticated, h::mail},
@@ -155,6 +164,7 @@ constexpr std::array<command, 20> table{{
     {"NOOP", state_any, flag_idle, h::noop},
     {"STARTTLS", state_greeted | state_sender | state_rcpt, flag_synchronises | flag_no_argument, h::starttls},
     {"AUTH", state_greeted, flag_synchronises | flag_submission, h::auth},
+    {"XCLIENT", state_greeted, flag_synchronises | flag_xclient, h::xclient},
     {"HELO", state_any, flag_synchronises | flag_idle | flag_not_lmtp, h::helo},
     {"HELP", state_any, flag_idle, h::help},
     {"VRFY", state_any, flag_idle, h::vrfy},

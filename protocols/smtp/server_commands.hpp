@@ -28,6 +28,7 @@ enum command_flag : std::uint8_t {
   flag_idle = 16,         ///< brings no message nearer; counted
   flag_lmtp = 32,         ///< exists over LMTP only
   flag_not_lmtp = 64,     ///< does not exist over LMTP
+  flag_xclient = 128,     ///< exists for peers that may speak for others
 };
 
 struct command {

@@ -28,7 +28,11 @@ void server_engine::start() {
   if (options_.kind == server_kind::mx && !tls_ && !reader_.empty())
     end_session(replies::illegal_pipelining());
   else
-    say({220, "", options_.hostname + (options_.kind == server_kind::lmtp ? " LMTP Merpati" : " ESMTP Merpati")});
+    greet();
+}
+
+void server_engine::greet() {
+  say({220, "", options_.hostname + (options_.kind == server_kind::lmtp ? " LMTP Merpati" : " ESMTP Merpati")});
 }
 
 step server_engine::next() {
@@ -65,7 +69,7 @@ std::optional<step> server_engine::next_command() {
   const auto* found = find_command(line.text.substr(0, space));
   // RFC 2033 4.1: LHLO takes the place of HELO and EHLO, which a server of LMTP does not know.
   const auto foreign = options_.kind == server_kind::lmtp ? flag_not_lmtp : flag_lmtp;
-  if (!found || (found->flags & foreign)) {
+  if (!found || (found->flags & foreign) || ((found->flags & flag_xclient) && !options_.xclient_allowed)) {
     say(replies::unknown_command());
     return std::nullopt;
   }
@@ -173,6 +177,8 @@ std::string server_engine::extension_list() const {
     list += "\nSTARTTLS";
   if (set & offers_auth)
     list += "\nAUTH " + sasl::mechanism_list(tls_ ? bindings_ : sasl::channel_bindings());
+  if (options_.xclient_allowed)
+    list.append("\nXCLIENT ").append(xclient_attributes);
   return list + "\nHELP";
 }
 
@@ -226,6 +232,7 @@ void server_engine::accept(std::string_view text) {
 void server_engine::refuse(const reply& why) {
   switch (answered()) {
   case question::closed: return;
+  case question::claim:
   case question::mail: break;
   case question::begin:
     if (!in_chunks_)
@@ -255,12 +262,27 @@ void server_engine::tls_started() {
   if (q != question::tls)
     throw std::logic_error("smtp: tls_started() answers no open question");
   reader_.clear();
+  forget_client();
+  tls_ = true;
+}
+
+void server_engine::speaks_for(bool logged_in) {
+  const auto q = answered();
+  if (q == question::closed)
+    return;
+  if (q != question::claim)
+    throw std::logic_error("smtp: speaks_for() answers no open question");
+  forget_client();
+  authenticated_ = logged_in;
+  greet();
+}
+
+void server_engine::forget_client() {
   reset_transaction();
   helo_.clear();
   extended_ = false;
   authenticated_ = false;
   exchange_.reset();
-  tls_ = true;
 }
 
 void server_engine::shutdown(const reply& why) {

@@ -59,6 +59,7 @@ struct server_options {
   bool implicit_tls = false;                                       ///< TLS is on before the greeting (port 465)
   bool plaintext_auth_allowed = false;                             ///< AUTH without TLS (loopback, tests)
   smtp::bare_newlines bare_newlines = smtp::bare_newlines::refuse; ///< BODY=BINARYMIME has no lines: nothing is bare
+  bool xclient_allowed = false;                                    ///< the peer may say XCLIENT
   std::string scram_nonce; ///< for tests; empty: a new one from the generator each time
   server_limits limits;
 };
@@ -80,8 +81,8 @@ public:
       reader_.feed(input);
   }
 
-  /// The next step. After a question (start_tls, authenticate, mail_from, rcpt_to, data_begin, data_end) its answer has
-  /// to come before the next call; std::logic_error otherwise (a bug of the caller).
+  /// The next step. After a question (start_tls, authenticate, client_claim, mail_from, rcpt_to, data_begin, data_end)
+  /// its answer has to come before the next call; std::logic_error otherwise (a bug of the caller).
   step next();
 
   /// The bytes to send so far; the engine's buffer is empty afterwards.
@@ -92,13 +93,16 @@ public:
 
   /// Yes, to mail_from, rcpt_to, data_begin and data_end. `text` goes into the reply of data_end: "queued as 4711".
   void accept(std::string_view text = {});
-  /// No, to the same. With code 421 the session ends.
+  /// No, to the same and to client_claim. With code 421 the session ends.
   void refuse(const reply& why);
   /// To data_end: over LMTP one reply for each recipient, in the order of the envelope (RFC 2033 4.2), where accept()
   /// and refuse() say the same for each; else one reply. After a 421 the session ends.
   void answer_each(std::span<const reply> replies);
   void authenticated(auth_outcome outcome);
   void scram_keys(sasl::scram_credentials of_user);
+  /// Yes, to client_claim: the session is as after connecting (XCLIENT_README), greeting included; `logged_in` tells
+  /// whether the client has authenticated to the peer that speaks for it.
+  void speaks_for(bool logged_in);
   /// The handshake is done: input in clear that came behind STARTTLS is dropped, the session is as after connecting
   /// but without a new greeting (RFC 3207 4.2).
   void tls_started();
@@ -124,8 +128,10 @@ private:
   friend struct command_handlers;
 
   enum class mode : std::uint8_t { fresh, command, auth_response, data, chunk, closed };
-  enum class question : std::uint8_t { none, tls, auth, keys, mail, rcpt, begin, end, closed };
+  enum class question : std::uint8_t { none, tls, auth, keys, claim, mail, rcpt, begin, end, closed };
 
+  void greet();
+  void forget_client();
   std::optional<step> next_command();
   std::optional<step> run(const command& found, std::string_view argument);
   reply refuse_order(std::uint8_t legal_states) const;

@@ -8,6 +8,7 @@
 
 #include "protocols/smtp/envelope.hpp"
 #include "protocols/smtp/message_findings.hpp"
+#include "protocols/smtp/xclient.hpp"
 
 namespace merpati::smtp {
 
@@ -31,6 +32,10 @@ struct scram_lookup {
 struct scram_proven {
   std::string authzid;
   std::string username;
+};
+/// XCLIENT: the peer says for whom it speaks. Answer with speaks_for() or refuse().
+struct client_claim {
+  xclient claim;
 };
 /// May this sender begin a message? Answer with accept() or refuse().
 struct mail_from {
@@ -62,8 +67,8 @@ struct data_aborted {};
 /// Send the output, then close the connection. Every further next() says so again.
 struct close {};
 
-using step = std::variant<need_input, start_tls, authenticate, scram_lookup, scram_proven, mail_from, rcpt_to,
-                          data_begin, data_chunk, data_end, data_aborted, close>;
+using step = std::variant<need_input, start_tls, authenticate, scram_lookup, scram_proven, client_claim, mail_from,
+                          rcpt_to, data_begin, data_chunk, data_end, data_aborted, close>;
 
 enum class auth_outcome : std::uint8_t {
   success,

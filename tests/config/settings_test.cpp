@@ -56,7 +56,7 @@ TEST_CASE("a small file is read, with defaults for the rest") {
   CHECK(s->tls.certificates[0].key == "/keys/key.pem");
   CHECK(s->tls.certificates[0].name.empty());
   REQUIRE(s->listeners.size() == 1);
-  CHECK(s->listeners[0] == config::listener{config::listener_kind::smtp, "127.0.0.1", 2525, false, 6});
+  CHECK(s->listeners[0] == config::listener{config::listener_kind::smtp, "127.0.0.1", 2525, false, {}, {}, 0660, 6});
   CHECK(s->admin.enabled);
   CHECK(s->admin.address == "127.0.0.1");
   CHECK(s->level == config::log_level::info);
@@ -166,7 +166,7 @@ message_bytes = "50 MB"
           R"(/etc/merpati/merpati.toml: hostname is missing; add hostname = "mail.example.org" at the top, with this server's name in DNS)",
           R"(/etc/merpati/merpati.toml:1: unknown key hostnam in the file; did you mean hostname?)",
           R"(/etc/merpati/merpati.toml:2: data_dir in the file is a whole number, not a text; put it in double quotes)",
-          R"(/etc/merpati/merpati.toml:3: [[listener]] has no address; add address = "0.0.0.0" (all of IPv4), "::" (all of IPv6) or one address of this machine)",
+          R"(/etc/merpati/merpati.toml:3: [[listener]] has no address; add address = "0.0.0.0" (all of IPv4), "::" (all of IPv6), one address of this machine, or "unix:PATH")",
           R"(/etc/merpati/merpati.toml:4: kind "imapz" is unknown; did you mean "imap"?)",
           R"(/etc/merpati/merpati.toml:5: unknown key adress in [[listener]]; did you mean address?)",
           R"(/etc/merpati/merpati.toml:6: port in [[listener]] is 70000; write a number from 0 to 65535)",
@@ -349,6 +349,29 @@ TEST_CASE("the summary tells who listens where") {
            "imaps        [::]:993                mailboxes, TLS\n"
            "admin        127.0.0.1:any free port\n"
            "messages     up to 52428800 octets\n");
+}
+
+TEST_CASE("listeners on Unix-domain sockets, and peers that speak for others") {
+  const auto base = good_head + "[[listener]]\nkind = \"lmtp\"\naddress = \"unix:run/lmtp\"\n";
+  auto s = config::parse(base + "socket_mode = \"0666\"\nproxy_from = [\"192.0.2.0/24\", \"2001:db8::1\"]\n"
+                             + "xclient_from = [\"127.0.0.1\"]\n",
+                         "/etc/merpati/merpati.toml");
+  REQUIRE(s);
+  REQUIRE(s->listeners.size() == 1);
+  CHECK(s->listeners[0].address == "unix:/etc/merpati/run/lmtp");
+  CHECK(s->listeners[0].socket_mode == 0666);
+  CHECK(contains(s->listeners[0].proxy_from, "192.0.2.200"));
+  CHECK(contains(s->listeners[0].proxy_from, "2001:db8::1"));
+  CHECK_FALSE(contains(s->listeners[0].proxy_from, "2001:db8::2"));
+  CHECK(contains(s->listeners[0].xclient_from, "127.0.0.1"));
+  CHECK(errors_of(base + "socket_mode = \"rw\"\nport = 24\nproxy_from = [\"example.org\"]\n")
+        == std::vector<std::string>{
+            "/etc/merpati/merpati.toml:6: \"rw\" is no file mode; write socket_mode = \"0660\" (owner and group), "
+            "\"0666\" (everybody) or the like",
+            "/etc/merpati/merpati.toml:7: a Unix-domain socket has no port; remove it",
+            "/etc/merpati/merpati.toml:8: \"example.org\" in proxy_from is no address and no range; write "
+            "\"192.0.2.1\", \"192.0.2.0/24\" or \"2001:db8::/32\"",
+        });
 }
 
 TEST_CASE("how mail is received, and who may send as whom") {

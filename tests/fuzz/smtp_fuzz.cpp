@@ -18,6 +18,7 @@ smtp::server_options options_for(unsigned choice) {
   if ((choice & 32u) != 0)
     o.bare_newlines = smtp::bare_newlines::normalise;
   o.plaintext_auth_allowed = true;
+  o.xclient_allowed = (choice & 64u) != 0;
   o.limits.command_line_bytes = 200;
   o.limits.auth_line_bytes = 300;
   o.limits.message_bytes = 400;

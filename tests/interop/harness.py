@@ -7,6 +7,7 @@ and a line at error level, a sanitizer's report or an exit status other than 0 f
 
 import contextlib
 import http.client
+import imaplib
 import json
 import os
 import pathlib
@@ -74,7 +75,7 @@ def make_certificate(folder):
 class Daemon:
     """One data folder and the daemon processes that run over it, one after the other."""
 
-    def __init__(self, limits=None, preload=(), environment=None, plaintext_login=False, folder=None):
+    def __init__(self, limits=None, preload=(), environment=None, plaintext_login=False, folder=None, extra=""):
         self.program = daemon_program()
         self.owned_folder = folder is None
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="merpati-test-", dir=os.environ.get("MERPATI_TEST_DISK")))
@@ -92,9 +93,10 @@ class Daemon:
         if not (self.folder / "cert.pem").exists():
             make_certificate(self.folder)
         self.certificate = self.folder / "cert.pem"
-        self.write_config(limits or {}, plaintext_login)
+        self.listeners = []
+        self.write_config(limits or {}, plaintext_login, extra)
 
-    def write_config(self, limits, plaintext_login=False):
+    def write_config(self, limits, plaintext_login=False, extra=""):
         lines = [f'hostname = "{HOSTNAME}"', 'data_dir = "data"', "[tls]", 'certificate = "cert.pem"', 'key = "key.pem"']
         for kind in KINDS:
             lines += ["[[listener]]", f'kind = "{kind}"', 'address = "127.0.0.1"', "port = 0"]
@@ -105,7 +107,7 @@ class Daemon:
             lines.append("[limits]")
             lines += [f"{name} = {value}" for name, value in limits.items()]
         lines += ["[log]", 'level = "info"']
-        self.config.write_text("\n".join(lines) + "\n")
+        self.config.write_text("\n".join(lines) + "\n" + extra)
 
     # Command line
 
@@ -142,7 +144,10 @@ class Daemon:
         found = json.loads((self.data / "run" / "ports.json").read_text())
         if found["pid"] != self.process.pid:
             raise Failure(f"ports.json names pid {found['pid']}, the daemon has {self.process.pid}")
-        self.ports = {listener["kind"]: listener["port"] for listener in found["listeners"]}
+        self.listeners = found["listeners"]  # in the order of the file
+        self.ports = {}
+        for listener in self.listeners:
+            self.ports.setdefault(listener["kind"], listener["port"])
         self.admin = found["admin"]["port"]
         return took
 
@@ -215,6 +220,14 @@ class Daemon:
         context = ssl.create_default_context(cafile=str(self.certificate))
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
+
+    def messages(self, user, mailbox="INBOX"):
+        """Octets of all messages of a mailbox."""
+        with imaplib.IMAP4_SSL("127.0.0.1", self.ports["imaps"], ssl_context=self.client_tls()) as client:
+            client.login(address(user), PASSWORDS[user])
+            client.select(mailbox, readonly=True)
+            _, found = client.search(None, "ALL")
+            return [client.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in found[0].split()]
 
     def memory_kb(self):
         """Name to value of the memory lines of /proc/PID/status."""

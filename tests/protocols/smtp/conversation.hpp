@@ -6,6 +6,7 @@
 //   <full@example.org>            452 4.2.2           <down@example.org>              451 4.3.0
 //   other local parts at example.org  550 5.1.1       other domains   550 5.7.1 (accepted once authenticated)
 //   sender <shut@...>             421 4.3.2 at DATA    a message with "X-Refuse"       550 5.7.1 at its end
+//   XCLIENT for 192.0.2.66        550 5.7.0           other clients are taken over
 //   alice/secret authenticates, and user/pencil by SCRAM; user "down" is a temporary failure, everything else fails
 #pragma once
 
@@ -72,6 +73,15 @@ private:
   void on(smtp::scram_proven& s) {
     events_.push_back("proven " + s.username + (s.authzid.empty() ? "" : " as " + s.authzid));
     engine_.authenticated(s.authzid.empty() ? smtp::auth_outcome::success : smtp::auth_outcome::failure);
+  }
+  void on(smtp::client_claim& c) {
+    const auto address = c.claim.addr ? c.claim.addr->value : std::string();
+    const auto login = c.claim.login ? c.claim.login->value : std::string();
+    events_.push_back("client " + address + (login.empty() ? "" : " is " + login));
+    if (address == "192.0.2.66")
+      engine_.refuse({550, "5.7.0", "Not for this client"});
+    else
+      engine_.speaks_for(!login.empty());
   }
   void on(smtp::mail_from& m) {
     const auto local = m.sender ? m.sender->local_part : std::string();

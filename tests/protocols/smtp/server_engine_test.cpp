@@ -73,6 +73,7 @@ TEST_CASE("every command in every state of an MX session") {
       {"SEND FROM:<>", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
       {"SOML FROM:<>", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
       {"SAML FROM:<>", {"502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1", "502 5.5.1"}},
+      {"XCLIENT ADDR=192.0.2.1", {"500 5.5.2", "500 5.5.2", "500 5.5.2", "500 5.5.2", "500 5.5.2"}},
       {"XYZZY", {"500 5.5.2", "500 5.5.2", "500 5.5.2", "500 5.5.2", "500 5.5.2"}},
   };
   constexpr std::array states{smtp::state_fresh, smtp::state_greeted, smtp::state_sender, smtp::state_rcpt,
@@ -89,6 +90,24 @@ TEST_CASE("every command in every state of an MX session") {
   }
   for (const auto& c : smtp::command_table())
     CHECK(verbs.count(std::string(c.verb)) == 1);
+}
+
+TEST_CASE("XCLIENT is legal between messages, and nothing may stand behind it") {
+  auto allowed = options(smtp::server_kind::mx);
+  allowed.xclient_allowed = true;
+  constexpr std::pair<smtp::session_state, std::string_view> expected[] = {{smtp::state_fresh, "503 5.5.1"},
+                                                                           {smtp::state_greeted, "220"},
+                                                                           {smtp::state_sender, "503 5.5.1"},
+                                                                           {smtp::state_rcpt, "503 5.5.1"},
+                                                                           {smtp::state_chunks, "503 5.5.1"}};
+  for (const auto& [state, reply] : expected) {
+    session s(allowed);
+    bring_to(s, state);
+    CHECK(s.say("XCLIENT ADDR=192.0.2.1").substr(0, reply.size()) == reply);
+  }
+  session s(allowed);
+  bring_to(s, smtp::state_greeted);
+  CHECK(s.say("XCLIENT ADDR=192.0.2.1\r\nEHLO c.example") == "554 5.5.0");
 }
 
 TEST_CASE("LMTP has LHLO, and neither HELO nor EHLO nor AUTH") {

@@ -18,6 +18,7 @@ smtp::server_options options_of(const test::transcript& t) {
     o.bare_newlines = smtp::bare_newlines::normalise;
   o.implicit_tls = t.option("implicit_tls") == "yes";
   o.plaintext_auth_allowed = t.option("plaintext_auth") == "yes";
+  o.xclient_allowed = t.option("xclient") == "yes";
   o.scram_nonce = t.option("nonce", "servernonceservernonce");
   o.limits.message_bytes = std::stoull(t.option("message_bytes", "1000"));
   o.limits.recipients = std::stoull(t.option("recipients", "1000"));
