@@ -60,6 +60,10 @@ bool take_number(waiting_details& d, std::string_view key, std::string_view valu
     d.accepted = timestamp(std::chrono::microseconds(*number));
   else if (key == "notify" && *number >= 0 && *number <= 15)
     d.recipient.parameters.notify = static_cast<std::uint8_t>(*number);
+  else if (key == "attempts" && *number >= 0 && *number <= UINT32_MAX)
+    d.progress.attempts = static_cast<std::uint32_t>(*number);
+  else if (key == "last-attempt")
+    d.progress.last_attempt = timestamp(std::chrono::microseconds(*number));
   else if (key == "priority" && *number >= -9 && *number <= 9)
     d.mail.priority = static_cast<int>(*number);
   else
@@ -84,6 +88,12 @@ bool take_deliver_by(waiting_details& d, std::string_view value) {
 bool take_flag(waiting_details& d, std::string_view key) {
   if (key == "utf8")
     d.mail.utf8 = true;
+  else if (key == "held")
+    d.progress.held = true;
+  else if (key == "given-up")
+    d.progress.given_up = true;
+  else if (key == "delay-told")
+    d.progress.delay_told = true;
   else if (key == "require-tls")
     d.mail.require_tls = true;
   else
@@ -91,9 +101,38 @@ bool take_flag(waiting_details& d, std::string_view key) {
   return true;
 }
 
+void put_progress(std::string& out, const delivery_progress& p) {
+  if (p.attempts != 0)
+    put_line(out, "attempts", std::to_string(p.attempts));
+  if (p.last_attempt)
+    put_line(out, "last-attempt", std::to_string(micros(*p.last_attempt)));
+  if (!p.status.empty())
+    put_line(out, "status", p.status);
+  if (!p.remote.empty())
+    put_line(out, "remote", p.remote);
+  if (!p.outcome.empty())
+    put_line(out, "outcome", p.outcome);
+  if (!p.encryption.empty())
+    put_line(out, "encryption", p.encryption);
+  if (p.held)
+    out += "held\n";
+  if (p.given_up)
+    out += "given-up\n";
+  if (p.delay_told)
+    out += "delay-told\n";
+}
+
 bool take(waiting_details& d, std::string_view key, std::string_view value) {
   if (key == "message")
     d.message = value;
+  else if (key == "status")
+    d.progress.status = value;
+  else if (key == "remote")
+    d.progress.remote = value;
+  else if (key == "outcome")
+    d.progress.outcome = value;
+  else if (key == "encryption")
+    d.progress.encryption = value;
   else if (key == "from")
     return take_sender(d, value);
   else if (key == "to")
@@ -153,6 +192,7 @@ std::string write_details(const waiting_details& d) {
     put_line(out, "by",
              std::to_string(d.mail.deliver->within.count()) + ';' + (d.mail.deliver->return_late ? "R" : "N")
                  + (d.mail.deliver->trace ? "T" : ""));
+  put_progress(out, d.progress);
   return out;
 }
 

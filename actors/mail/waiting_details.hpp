@@ -2,6 +2,8 @@
 // report needs. Text of lines "key value"; storage does not read it.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,12 +13,27 @@
 
 namespace merpati::mail {
 
+/// What became of the attempts so far.
+struct delivery_progress {
+  std::uint32_t attempts = 0;
+  std::optional<timestamp> last_attempt;
+  std::string status;      ///< RFC 3463, such as "4.4.1"; empty before the first attempt
+  std::string remote;      ///< who answered, such as "mx.example.net [192.0.2.25]"; empty: nobody did
+  std::string outcome;     ///< what it said, or what went wrong before; one line
+  std::string encryption;  ///< of the last attempt, such as "TLSv1.3, certificate not verified"; empty: none
+  bool held = false;       ///< an administrator holds it: no attempts
+  bool given_up = false;   ///< an administrator wants it returned to its sender
+  bool delay_told = false; ///< the sender knows that it waits
+  bool operator==(const delivery_progress&) const = default;
+};
+
 struct waiting_details {
   std::string message;        ///< our name for the message, as in Received
   timestamp accepted;         ///< when it came
   smtp::reverse_path sender;  ///< envelope sender of this recipient's copy
   smtp::recipient recipient;  ///< with its DSN parameters
   smtp::mail_parameters mail; ///< of MAIL: body type, UTF-8, RET, ENVID, REQUIRETLS, priority, BY; SIZE is not kept
+  delivery_progress progress;
   bool operator==(const waiting_details&) const = default;
 };
 
