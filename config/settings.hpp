@@ -12,6 +12,7 @@
 #include <tl/expected.hpp>
 
 #include "base/address_range.hpp"
+#include "config/delivery_settings.hpp"
 #include "config/limits.hpp"
 #include "config/policy_settings.hpp"
 
@@ -90,6 +91,7 @@ struct settings {
   admin_settings admin;
   storage_settings storage;
   smtp_settings smtp;
+  delivery_settings delivery;
   policy_settings policy;
   resolver_settings resolver;
   config::limits limits;

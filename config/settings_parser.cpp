@@ -5,6 +5,7 @@
 
 #include "base/ascii.hpp"
 #include "base/ip_address.hpp"
+#include "config/delivery_parser.hpp"
 #include "config/limits_parser.hpp"
 #include "config/policy_parser.hpp"
 #include "config/settings.hpp"
@@ -74,6 +75,7 @@ public:
     read_admin();
     read_storage();
     read_smtp(root_, out_.smtp, report_);
+    read_delivery(root_, out_.file.parent_path(), out_.delivery, report_);
     read_policy(root_, out_.policy, report_);
     read_resolver(root_, out_.file.parent_path(), out_.resolver, report_);
     read_limits(root_.table("limits"), out_.limits, report_);

@@ -9,10 +9,12 @@
 #include <caf/io/middleman.hpp>
 
 #include "actors/auth/authenticator_actor.hpp"
+#include "actors/delivery/queue_actor.hpp"
 #include "actors/dns/resolver_actor.hpp"
 #include "actors/mail/address_book.hpp"
 #include "actors/mail/directory.hpp"
 #include "actors/mail/mailboxes_actor.hpp"
+#include "actors/net/connector.hpp"
 #include "actors/net/limiter.hpp"
 #include "actors/net/listener.hpp"
 #include "actors/policy/door_actor.hpp"
@@ -26,6 +28,7 @@
 #include "actors/store/writer_actor.hpp"
 #include "base/log.hpp"
 #include "main/certificates.hpp"
+#include "main/delivery_context.hpp"
 #include "main/srs_secret.hpp"
 #include "main/store_layout.hpp"
 
@@ -127,6 +130,7 @@ struct mail_daemon::state {
   std::shared_ptr<const store::node_store> store;
   std::vector<std::shared_ptr<runtime::actor_slot>> writers;
   session::services_ptr services;
+  std::shared_ptr<runtime::actor_slot> resolver_slot;
   std::shared_ptr<net::connection_limiter> limiter;
   runtime::supervisor_actor sessions;
   runtime::supervisor_actor root;
@@ -144,6 +148,7 @@ struct mail_daemon::state {
   std::shared_ptr<runtime::actor_slot> plan_service(const char* name, bool takes_stop_request, Spawn spawn);
   result<void> plan_services();
   void plan_policy(session::services& made);
+  result<void> plan_delivery();
   void plan_sessions();
   result<void> bind_listeners();
   result<void> bind(const config::listener& where);
@@ -191,7 +196,7 @@ void mail_daemon::state::plan_store() {
     spec.factory = [nodes = store, i](caf::actor_system& system_, std::uint64_t) {
       // The node store owns the shard and outlives its writer.
       std::shared_ptr<storage::shard> shard(nodes, &nodes->shard(i));
-      return caf::actor_cast<caf::actor>(store::spawn_writer(system_, std::move(shard), true));
+      return caf::actor_cast<caf::actor>(store::spawn_writer(system_, std::move(shard), true, i));
     };
     children.push_back(std::move(spec));
   }
@@ -273,15 +278,31 @@ void mail_daemon::state::plan_policy(session::services& made) {
   door.greylist_file = settings.data_dir / "greylist";
   door.files = store->io();
   door.counters = policy_counters;
+  resolver_slot =
+      plan_service("resolver", true, [resolver = settings.resolver, counts = policy_counters](auto& system_) {
+        return dns::spawn_resolver(system_, resolver, counts);
+      });
   if (lookups.reverse_dns || !lookups.lists.empty()) {
-    lookups.resolver =
-        plan_service("resolver", true, [resolver = settings.resolver, counts = policy_counters](auto& system_) {
-          return dns::spawn_resolver(system_, resolver, counts);
-        });
+    lookups.resolver = resolver_slot;
     door.lookups = plan_service("client lookup", true,
                                 [lookups](auto& system_) { return policy::spawn_client_lookup(system_, lookups); });
   }
   made.door_slot = plan_service("door", true, [door](auto& system_) { return policy::spawn_door(system_, door); });
+}
+
+/// The way out: the queue, and who opens connections for it.
+result<void> mail_daemon::state::plan_delivery() {
+  auto made = make_delivery_context(settings, services->routing, store);
+  if (!made)
+    return tl::make_unexpected(made.error());
+  auto& context = **made;
+  context.sessions = sessions;
+  context.resolver_slot = resolver_slot;
+  context.connector_slot = plan_service("connector", true, [](auto& system_) { return net::spawn_connector(system_); });
+  plan_service("queue", true, [shared = delivery::context_ptr(*made)](auto& system_) {
+    return delivery::spawn_queue(system_, shared);
+  });
+  return {};
 }
 
 void mail_daemon::state::plan_sessions() {
@@ -457,6 +478,8 @@ result<std::unique_ptr<mail_daemon>> mail_daemon::start(const config::settings& 
   if (auto planned = own.plan_services(); !planned)
     return tl::make_unexpected(planned.error());
   own.plan_sessions();
+  if (auto planned = own.plan_delivery(); !planned)
+    return tl::make_unexpected(planned.error());
   if (auto bound = own.bind_listeners(); !bound)
     return tl::make_unexpected(bound.error());
   runtime::supervisor_settings top;

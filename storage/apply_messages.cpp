@@ -48,12 +48,13 @@ error no_mailbox(mailbox_id id) {
   return {errc::not_found, fmt::format("there is no mailbox {}", id.value)};
 }
 
-bool fits(const account_row& account, const quota_usage& used, std::uint64_t bytes, std::uint64_t messages) {
+} // namespace
+
+bool change_set::fits(const account_row& account, const quota_usage& used, std::uint64_t bytes,
+                      std::uint64_t messages) {
   return (account.quota_bytes == 0 || used.bytes + bytes <= account.quota_bytes)
          && (account.quota_messages == 0 || used.messages + messages <= account.quota_messages);
 }
-
-} // namespace
 
 std::vector<message_row> change_set::rows_of(mailbox_id id, const std::vector<uid>& uids) const {
   std::vector<message_row> rows;

@@ -26,6 +26,35 @@ void change_set::remove_waiting(const waiting_row& row) {
   release_body(row.body);
 }
 
+/// The row's message into the INBOX; an id of none: it is full.
+result<placed> change_set::deliver(const waiting_delivery& what, const waiting_row& row) {
+  const auto* box = find_mailbox(what.account, "INBOX");
+  const auto* body = find_body(row.body);
+  if (!body)
+    return fail(errc::corrupted, fmt::format("row {} of the waiting list has no body: run merpati fsck", row.id.value));
+  message_row message;
+  message.body = row.body;
+  message.size_bytes = body->row.size_bytes;
+  message.internal_date = message.save_date = what.now;
+  message.email = message.thread = row.body.value;
+  const auto account = find_account(what.account);
+  if (!fits(*account, usage(what.account).row.quota, message.size_bytes, 1)
+      || (box && box->uid_next.value == UINT32_MAX))
+    return placed{box ? box->id : mailbox_id(), 0, uid(), modseq()};
+  auto inbox = box ? box->id : mailbox_id();
+  if (!inbox) {
+    auto made = make_mailbox(what.account, "INBOX",
+                             static_cast<std::uint32_t>(
+                                 std::chrono::duration_cast<std::chrono::seconds>(what.now.time_since_epoch()).count()),
+                             0);
+    if (!made)
+      return tl::unexpected(made.error());
+    inbox = *made;
+  }
+  use_body(row.body);
+  return insert_message(inbox, message);
+}
+
 result<outcome> change_set::carry_out(const update_waiting& m) {
   std::unordered_set<waiting_id> named;
   auto load = [&](waiting_id id) -> result<waiting_row> {
@@ -60,6 +89,15 @@ result<outcome> change_set::carry_out(const update_waiting& m) {
       return tl::unexpected(before.error());
     removed.push_back(std::move(*before));
   }
+  std::vector<waiting_row> delivered;
+  for (const auto& each : m.deliver) {
+    auto before = load(each.id);
+    if (!before)
+      return tl::unexpected(before.error());
+    if (!find_account(each.account))
+      return fail(errc::not_found, fmt::format("there is no account {}", each.account.value));
+    delivered.push_back(std::move(*before));
+  }
   outcome done;
   for (const auto& replacement : m.replacements) {
     auto added = carry_out(replacement);
@@ -67,6 +105,16 @@ result<outcome> change_set::carry_out(const update_waiting& m) {
       return added;
     done.places.insert(done.places.end(), added->places.begin(), added->places.end());
     done.waiting.insert(done.waiting.end(), added->waiting.begin(), added->waiting.end());
+  }
+  for (std::size_t i = 0; i < m.deliver.size(); ++i) {
+    auto place = deliver(m.deliver[i], delivered[i]);
+    if (!place)
+      return tl::unexpected(place.error());
+    done.places.push_back(*place);
+    if (place->id) {
+      done.changed = place->changed;
+      remove_waiting(delivered[i]);
+    }
   }
   for (std::size_t i = 0; i < m.put.size(); ++i) {
     auto row = m.put[i];

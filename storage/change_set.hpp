@@ -134,6 +134,8 @@ private:
   std::optional<account_row> find_account(account_id id) const;
   waiting_id insert_waiting(const new_waiting& w, body_id body);
   void remove_waiting(const waiting_row& row);
+  result<placed> deliver(const waiting_delivery& what, const waiting_row& row);
+  static bool fits(const account_row& account, const quota_usage& used, std::uint64_t bytes, std::uint64_t messages);
 
   transaction& txn_;
   const batch_plan& plan_;

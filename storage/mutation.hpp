@@ -135,11 +135,20 @@ struct delete_address {
   std::string address;
 };
 
-/// Changes rows of the waiting list together: removals, new due times, and a message (a DSN) that replaces them.
+/// A row of the waiting list whose message goes into a mailbox here after all: the body stays where it is.
+struct waiting_delivery {
+  waiting_id id;
+  account_id account; ///< into its INBOX, which is made where it is missing
+  timestamp now;      ///< internal date and save date
+};
+
+/// Changes rows of the waiting list together: removals, new due times, messages (DSNs) that replace them, and
+/// deliveries, which end a row unless the mailbox is full.
 struct update_waiting {
   std::vector<waiting_row> put; ///< known ids only
   std::vector<waiting_id> remove;
   std::vector<add_message> replacements;
+  std::vector<waiting_delivery> deliver; ///< outcome::places has them behind those of `replacements`
 };
 
 /// Forgets delivery ids older than `before`.

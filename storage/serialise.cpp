@@ -255,6 +255,9 @@ void put(encoder& e, const update_waiting& m) {
   e.varint(m.replacements.size());
   for (const auto& replacement : m.replacements)
     put(e, replacement);
+  e.varint(m.deliver.size());
+  for (const auto& each : m.deliver)
+    e.varint(each.id.value).varint(each.account.value).time(each.now);
 }
 void take(decoder& d, update_waiting& m) {
   for (auto n = d.count(storage_limits.list_items); n > 0 && d.ok(); --n) {
@@ -269,6 +272,13 @@ void take(decoder& d, update_waiting& m) {
   m.remove = take_ids<waiting_id>(d);
   for (auto n = d.count(storage_limits.list_items); n > 0 && d.ok(); --n)
     take(d, m.replacements.emplace_back());
+  for (auto n = d.count(storage_limits.list_items); n > 0 && d.ok(); --n) {
+    waiting_delivery each;
+    each.id = waiting_id(d.varint());
+    each.account = account_id(d.varint());
+    each.now = d.time();
+    m.deliver.push_back(each);
+  }
 }
 
 void put(encoder& e, const expire_deliveries& m) {

@@ -22,7 +22,7 @@ constexpr std::uint64_t map_reserve_share = 8;
 
 bool adds(const mutation& m) {
   if (const auto* update = std::get_if<update_waiting>(&m))
-    return !update->replacements.empty();
+    return !update->replacements.empty() || !update->deliver.empty();
   if (const auto* copy = std::get_if<copy_messages>(&m))
     return !copy->remove_source;
   return std::holds_alternative<add_message>(m) || std::holds_alternative<create_mailbox>(m)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -49,6 +50,30 @@ struct writer_state {
   std::vector<storage::mutation> batch;
   std::vector<caf::typed_response_promise<commit_reply>> askers;
   std::unordered_multimap<mailbox_id, mailbox_watcher> watchers;
+  waiting_watcher queue; ///< or empty
+  std::uint32_t number = 0;
+
+  static void earlier(std::optional<timestamp>& found, timestamp due) { found = found ? std::min(*found, due) : due; }
+
+  static void find_earliest(std::optional<timestamp>& found, const storage::mutation& change) {
+    auto of_message = [&](const storage::add_message& message) {
+      for (const auto& row : message.waiting)
+        earlier(found, row.next_due);
+    };
+    if (const auto* message = std::get_if<storage::add_message>(&change))
+      of_message(*message);
+    if (const auto* update = std::get_if<storage::update_waiting>(&change)) {
+      for (const auto& row : update->put)
+        earlier(found, row.next_due);
+      for (const auto& message : update->replacements)
+        of_message(message);
+    }
+  }
+
+  void tell_queue(std::optional<timestamp> earliest) {
+    if (queue && earliest)
+      caf::anon_send(queue, waiting_touched{number, *earliest});
+  }
 
   void tell_watchers(const std::vector<result<storage::outcome>>& outcomes) {
     if (watchers.empty())
@@ -72,8 +97,13 @@ struct writer_state {
       return;
     auto changes = std::exchange(batch, {});
     auto waiting = std::exchange(askers, {});
+    std::optional<timestamp> earliest;
+    if (queue)
+      for (const auto& change : changes)
+        find_earliest(earliest, change);
     auto outcomes = shard->apply(changes);
     tell_watchers(outcomes);
+    tell_queue(earliest); // of a change that failed it looks in vain
     for (std::size_t i = 0; i < waiting.size(); ++i) {
       commit_reply reply{std::move(outcomes[i])};
       waiting[i].deliver(std::move(reply));
@@ -92,12 +122,15 @@ struct writer_state {
 };
 
 writer_impl::behavior_type run_writer(writer_impl::stateful_pointer<writer_state> self,
-                                      std::shared_ptr<storage::shard> shard) {
+                                      std::shared_ptr<storage::shard> shard, std::uint32_t number) {
+  self->state.number = number;
   self->state.shard = std::move(shard);
   self->state.stats = runtime::stats_handle::add(self->id(), "writer", self->state.shard->folder().string());
   self->delayed_send(self, upkeep_interval, upkeep{});
   self->set_exit_handler([self](caf::exit_msg&) { self->send(self, finish{}); });
   self->set_down_handler([self](caf::down_msg& down) {
+    if (self->state.queue && self->state.queue.address() == down.source)
+      self->state.queue = nullptr;
     std::erase_if(self->state.watchers, [&](const auto& entry) { return entry.second.address() == down.source; });
   });
   return {
@@ -117,6 +150,10 @@ writer_impl::behavior_type run_writer(writer_impl::stateful_pointer<writer_state
         self->monitor(watcher);
         self->state.watchers.emplace(request.mailbox, watcher);
       },
+      [self](watch_waiting, const waiting_watcher& queue) {
+        self->monitor(queue);
+        self->state.queue = queue;
+      },
       [self](carry_out) {
         auto timing = self->state.stats.measure();
         self->state.carry_out_batch();
@@ -135,9 +172,10 @@ writer_impl::behavior_type run_writer(writer_impl::stateful_pointer<writer_state
 
 } // namespace
 
-writer_actor spawn_writer(caf::actor_system& system, std::shared_ptr<storage::shard> shard, bool detached) {
-  return detached ? system.spawn<caf::detached>(run_writer, std::move(shard))
-                  : system.spawn(run_writer, std::move(shard));
+writer_actor spawn_writer(caf::actor_system& system, std::shared_ptr<storage::shard> shard, bool detached,
+                          std::uint32_t number) {
+  return detached ? system.spawn<caf::detached>(run_writer, std::move(shard), number)
+                  : system.spawn(run_writer, std::move(shard), number);
 }
 
 } // namespace merpati::store

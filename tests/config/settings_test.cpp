@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "tests/support/catch2.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 using namespace merpati;
 
@@ -396,6 +397,84 @@ TEST_CASE("how mail is received, and who may send as whom") {
            "for all of a domain");
   CHECK(only_error("[[delegation]]\naccount = \"a@example.org\"\naddresses = \"b@example.org\"\n")
         == "9: addresses in [[delegation]] is a text, not a list of texts; write a list of texts");
+}
+
+TEST_CASE("how mail leaves") {
+  test::temporary_folder folder;
+  std::ofstream(folder.path() / "password") << "open sesame\nmore\n";
+  const auto file = (folder.path() / "merpati.toml").string();
+  auto s = config::parse(good_head + good_listener + R"([delivery]
+port = 2525
+tls = "need"
+source_address = "192.0.2.1"
+connections = 50
+connections_per_destination = 5
+first_retry_seconds = 60
+expiry_seconds = 86400
+[[route]]
+domain = "Example.NET"
+host = "unix:spool/lmtp"
+protocol = "lmtp"
+[[route]]
+domain = "*"
+host = "smarthost.example.com"
+port = 587
+tls = "verify"
+user = "merpati"
+password_file = "password"
+)",
+                         file);
+  REQUIRE(s);
+  const auto& d = s->delivery;
+  CHECK(d.port == 2525);
+  CHECK(d.tls == config::hop_tls::need);
+  CHECK(d.source_address == "192.0.2.1");
+  CHECK(d.connections == 50);
+  CHECK(d.connections_per_destination == 5);
+  CHECK(d.first_retry == std::chrono::seconds(60));
+  CHECK(d.longest_retry == std::chrono::seconds(14'400));
+  CHECK(d.expiry == std::chrono::seconds(86'400));
+  REQUIRE(d.routes.size() == 2);
+  CHECK(d.routes[0].domain == "example.net");
+  CHECK(d.routes[0].host == "unix:" + (folder.path() / "spool/lmtp").string());
+  CHECK(d.routes[0].protocol == config::hop_protocol::lmtp);
+  CHECK(d.routes[0].tls == config::hop_tls::need);
+  CHECK(d.routes[1].port == 587);
+  CHECK(d.routes[1].user == "merpati");
+  CHECK(d.routes[1].password == "open sesame");
+
+  CHECK(only_error("[delivery]\nfirst_retry_seconds = 20000\n")
+        == "7: longest_retry_seconds in [delivery] is below first_retry_seconds; write 20000 or more");
+  CHECK(only_error("[[route]]\nhost = \"h.example\"\n")
+        == "7: [[route]] has no domain; add domain = \"example.net\", \".example.net\" for all below it, or \"*\" for "
+           "all mail");
+  CHECK(only_error("[[route]]\ndomain = \"*\"\nhost = \"h.example:25\"\n")
+        == "9: host \"h.example:25\" in [[route]] is no host; write a name, a numeric address, or \"unix:PATH\"; the "
+           "port goes into port = ...");
+  CHECK(only_error("[[route]]\ndomain = \"*\"\nuser = \"merpati\"\n")
+        == "9: [[route]] has only one of user and password_file; add the other, or remove this one");
+  CHECK(only_error("[[route]]\ndomain = \"a.example\"\n[[route]]\ndomain = \"a.example\"\n")
+        == "10: the route for \"a.example\" is in line 7 already; remove one of them");
+  CHECK(only_error("[delivery]\nsource_address = \"here\"\n")
+        == "8: source_address \"here\" is no numeric address; write one address of this machine, such as "
+           "\"192.0.2.1\"");
+}
+
+TEST_CASE("a password for another server is not sent in clear") {
+  test::temporary_folder folder;
+  std::ofstream(folder.path() / "password") << "open sesame\n";
+  const auto file = (folder.path() / "merpati.toml").string();
+  const auto with = [&](const std::string& lines) {
+    return config::parse(good_head + good_listener + "[[route]]\ndomain = \"*\"\nuser = \"u\"\n"
+                             + "password_file = \"password\"\n" + lines,
+                         file)
+        .has_value();
+  };
+  CHECK_FALSE(with("host = \"smarthost.example\"\n"));
+  CHECK_FALSE(with("host = \"smarthost.example\"\ntls = \"none\"\n"));
+  CHECK(with("host = \"smarthost.example\"\ntls = \"need\"\n"));
+  CHECK(with("host = \"smarthost.example\"\nimplicit_tls = true\n"));
+  CHECK(with("host = \"127.0.0.1\"\n"));
 }
 
 TEST_CASE("what strangers have to bear, and who is asked about them") {

@@ -90,6 +90,8 @@ public:
         m.remove.emplace_back(number());
       for (auto n = random_() % 3; n > 0; --n)
         m.replacements.push_back(message());
+      for (auto n = random_() % 3; n > 0; --n)
+        m.deliver.push_back({waiting_id(number()), account_id(number()), time()});
       return m;
     }
     default: return expire_deliveries{time()};

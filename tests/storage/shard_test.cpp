@@ -77,7 +77,7 @@ TEST_CASE("one body serves all recipients of a shard and goes with the last of t
     REQUIRE(row.has_value());
     CHECK(view->body(row->body)->references == 1);
   }
-  must(*s, update_waiting{{}, done.waiting, {}});
+  must(*s, update_waiting{{}, done.waiting, {}, {}});
   auto statistics = s->statistics();
   CHECK(statistics.segment_dead_bytes == statistics.segment_bytes - 64);
   s.reset();
@@ -442,6 +442,49 @@ TEST_CASE("the waiting list keeps its order and replaces rows by a DSN once") {
   CHECK(refused(*s, u) == errc::not_found);
   CHECK(s->read()->mailbox(alice, "INBOX")->messages == 1);
   CHECK(order(-100) == "21");
+  s.reset();
+  require_clean(options);
+}
+
+TEST_CASE("a message that waited for room in a mailbox goes there, body and all") {
+  temporary_folder folder;
+  auto options = small_options(folder.path());
+  auto s = open_shard(options);
+  auto alice = add_account(*s, "alice@example.org");
+  auto bob = add_account(*s, "bob@example.org");
+  auto full = *s->read()->account(bob);
+  full.quota_messages = 1;
+  must(*s, put_account{full});
+  add_message m;
+  m.body = std::make_shared<const std::string>("for later");
+  m.fronts.emplace_back();
+  m.waiting = {{"local", at(1), "alice"}, {"local", at(2), "bob"}};
+  auto rows = must(*s, m).waiting;
+  must(*s, message_to(bob, "is here already"));
+
+  update_waiting u;
+  u.deliver = {{rows[0], alice, at(5)}, {rows[1], bob, at(5)}};
+  auto done = must(*s, u);
+  REQUIRE(done.places.size() == 2);
+  CHECK(done.places[0].id == uid(1));
+  CHECK(done.places[1].id == uid());
+  {
+    auto view = s->read();
+    CHECK_FALSE(view->waiting(rows[0]));
+    CHECK(view->waiting(rows[1]));
+    CHECK(view->mailbox(bob, "INBOX")->messages == 1);
+    auto inbox = view->mailbox(alice, "INBOX");
+    REQUIRE(inbox);
+    auto message = view->message(inbox->id, uid(1));
+    REQUIRE(message);
+    CHECK(message->size_bytes == 9);
+    CHECK(view->body(message->body)->references == 2);
+  }
+
+  // Repeated, it finds its row gone, and nothing happens.
+  u.deliver.pop_back();
+  CHECK(refused(*s, u) == errc::not_found);
+  CHECK(s->read()->mailbox(alice, "INBOX")->messages == 1);
   s.reset();
   require_clean(options);
 }

@@ -1,0 +1,236 @@
+#include "actors/delivery/conversation.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "actors/session/body_stream.hpp"
+#include "base/ip_address.hpp"
+#include "base/log.hpp"
+#include "protocols/smtp/client_engine.hpp"
+
+namespace merpati::delivery {
+
+namespace {
+
+using runtime::task;
+using smtp::client_step;
+
+/// Output that has come together is sent when it is so long.
+constexpr std::size_t output_step = 64 * 1024;
+
+class conversation {
+public:
+  conversation(runtime::session_io& io, conversation_settings settings)
+      : io_(io), settings_(std::move(settings)), engine_(options()) {
+    const auto& info = io_.info();
+    remote_ = settings_.host_name;
+    if (info.remote_address != settings_.host_name)
+      remote_ += " [" + info.remote_address + "]";
+  }
+
+  task<void> run() {
+    if (settings_.next.implicit_tls)
+      co_await shake_hands();
+    for (;;) {
+      switch (engine_.next()) {
+      case client_step::need_input: co_await read_more(); break;
+      case client_step::start_tls: co_await start_tls(); break;
+      case client_step::ready: co_await take_job(); break;
+      case client_step::send_body: co_await send_body(); break;
+      case client_step::message_over: report(); break;
+      case client_step::closed: {
+        io_.write_soon(engine_.take_output());
+        co_return;
+      }
+      }
+    }
+  }
+
+  conversation_over outcome() const {
+    conversation_over out;
+    out.useful = useful_;
+    if (const auto& why = engine_.failure()) {
+      out.permanent = why->status.starts_with('5');
+      out.why = {why->status, remote_, why->text};
+    }
+    return out;
+  }
+
+private:
+  smtp::client_options options() const {
+    smtp::client_options out;
+    out.hostname = settings_.shared->own.hostname;
+    out.lmtp = settings_.next.protocol == config::hop_protocol::lmtp;
+    out.implicit_tls = settings_.next.implicit_tls;
+    switch (settings_.next.tls) {
+    case config::hop_tls::none: out.tls = smtp::client_tls::none; break;
+    case config::hop_tls::may: out.tls = smtp::client_tls::may; break;
+    case config::hop_tls::need:
+    case config::hop_tls::verify: out.tls = smtp::client_tls::need; break;
+    }
+    out.user = settings_.next.user;
+    out.password = settings_.next.password;
+    const auto address = ip_address::parse(io_.info().remote_address);
+    out.plaintext_auth_allowed = !address || address->is_loopback(); // no address: a Unix-domain socket
+    return out;
+  }
+
+  bool verifies() const noexcept { return settings_.next.tls == config::hop_tls::verify; }
+
+  task<void> start_tls() {
+    io_.write_soon(engine_.take_output());
+    co_await shake_hands();
+    if (!engine_lost_)
+      engine_.tls_started();
+  }
+
+  task<void> shake_hands() {
+    auto context = settings_.shared->any_certificate;
+    if (verifies())
+      context = settings_.shared->trusted_certificate;
+    auto shaken = co_await io_.start_client_tls(std::move(context), settings_.host_name);
+    if (!shaken)
+      lose("TLS handshake failed: " + shaken.error().what);
+  }
+
+  task<void> read_more() {
+    co_await send_output();
+    if (engine_lost_)
+      co_return;
+    auto event = co_await io_.next_data(engine_.timeout());
+    if (event.is_data())
+      engine_.feed(event.data());
+    else if (event.is_timeout())
+      lose("the server did not answer in time");
+    else if (!event.is_stop()) // what was begun is brought to its end: a reply that nobody hears makes a duplicate
+      lose(event.reason().empty() ? "the server closed the connection" : "the connection broke: " + event.reason());
+  }
+
+  void lose(std::string why) {
+    engine_lost_ = true;
+    engine_.lost(std::move(why));
+  }
+
+  task<void> send_output() {
+    const auto output = engine_.take_output();
+    if (output.empty())
+      co_return;
+    auto sent = co_await io_.write(output);
+    if (!sent)
+      lose(sent.error().what);
+  }
+
+  task<void> take_job() {
+    co_await send_output(); // a RSET's
+    if (engine_lost_)
+      co_return;
+    useful_ = true;
+    if (io_.stopping()) {
+      engine_.quit();
+      co_return;
+    }
+    const next_job request{settings_.agent};
+    auto offer = co_await io_.ask<job_offer>(settings_.destination, request);
+    if (!offer || !offer->what) {
+      engine_.quit();
+      co_return;
+    }
+    job_ = std::move(offer->what);
+    auto body = session::body_stream::open(*settings_.shared->store, job_->shard, job_->body);
+    if (!body) {
+      log::error("delivery: message {} can't be read, it goes on waiting: {}", job_->details().message,
+                 body.error().what);
+      report_unreadable(body.error().what);
+      co_return;
+    }
+    body_ = std::move(*body);
+    smtp::client_message message;
+    message.to.sender = job_->details().sender;
+    message.to.parameters = job_->details().mail;
+    for (const auto& each : job_->recipients)
+      message.to.recipients.push_back(each.details.recipient);
+    message.size_bytes = body_->size_bytes();
+    engine_.begin(std::move(message));
+  }
+
+  task<void> send_body() {
+    std::uint64_t at = 0;
+    while (at < body_->size_bytes() && !engine_lost_) {
+      auto piece = co_await body_->read(io_, at, body_->size_bytes() - at);
+      if (!piece) {
+        // What was sent can't be taken back, and must not count as the message.
+        log::error("delivery: message {} can't be read, it goes on waiting: {}", job_->details().message,
+                   piece.error().what);
+        lose("the stored message can't be read");
+        io_.close();
+        co_return;
+      }
+      engine_.write_body(*piece);
+      at += piece->size();
+      if (engine_.pending_output() >= output_step)
+        co_await send_output();
+    }
+    if (!engine_lost_)
+      engine_.end_body();
+  }
+
+  void report() {
+    job_done done = about_connection();
+    done.outcomes = engine_.outcomes();
+    tell(std::move(done));
+  }
+
+  void report_unreadable(const std::string& why) {
+    job_done done = about_connection();
+    smtp::client_outcome outcome;
+    outcome.what = smtp::client_verdict::deferred;
+    outcome.status = "4.3.0";
+    outcome.text = "the stored message can't be read: " + why;
+    done.outcomes.assign(job_->recipients.size(), outcome);
+    tell(std::move(done));
+  }
+
+  job_done about_connection() const {
+    job_done done;
+    done.agent = settings_.agent;
+    done.remote = remote_;
+    done.reports = engine_.extensions().dsn;
+    if (const auto* tls = io_.tls())
+      done.encryption = tls->info().version + (verifies() ? ", certificate verified" : ", certificate not verified");
+    return done;
+  }
+
+  void tell(job_done done) {
+    job_.reset();
+    body_.reset();
+    caf::anon_send(settings_.destination, std::move(done));
+  }
+
+  runtime::session_io& io_;
+  conversation_settings settings_;
+  smtp::client_engine engine_;
+  std::string remote_;
+  std::shared_ptr<job> job_;
+  std::optional<session::body_stream> body_;
+  bool useful_ = false;
+  bool engine_lost_ = false;
+};
+
+/// Tells the agent how it ended, also when the coroutine is destroyed.
+struct farewell {
+  caf::actor owner;
+  conversation_over what;
+  ~farewell() { caf::anon_send(owner, std::move(what)); }
+};
+
+} // namespace
+
+task<void> converse(runtime::session_io& io, conversation_settings settings) {
+  farewell end{settings.owner, {}};
+  end.what.why = {"4.3.0", settings.host_name, "the conversation failed"};
+  conversation talk(io, std::move(settings));
+  co_await talk.run();
+  end.what = talk.outcome();
+}
+
+} // namespace merpati::delivery

@@ -1,0 +1,157 @@
+#include "actors/delivery/delivery_agent.hpp"
+
+#include <deque>
+#include <utility>
+
+#include "actors/delivery/conversation.hpp"
+#include "actors/runtime/session.hpp"
+#include "actors/runtime/stats.hpp"
+#include "base/log.hpp"
+
+namespace merpati::delivery {
+
+namespace {
+
+/// A host that is named "unix:" and a path.
+constexpr std::string_view socket_prefix = "unix:";
+
+struct candidate {
+  std::string name;
+  net::remote_endpoint where;
+};
+
+struct agent_state {
+  static inline const char* name = "delivery_agent";
+
+  context_ptr shared;
+  hop next;
+  std::deque<candidate> left;
+  std::uint64_t number = 0;
+  destination_actor destination;
+  caf::actor_addr connection; ///< of the conversation that is under way
+  runtime::stats_handle stats;
+  connection_failed failure; ///< of the host that was tried last
+};
+
+using self_pointer = caf::stateful_actor<agent_state>*;
+
+std::deque<candidate> candidates_of(const hop& next, const mail_hosts& hosts) {
+  std::deque<candidate> out;
+  if (next.host.starts_with(socket_prefix)) {
+    net::remote_endpoint where;
+    where.path = next.host.substr(socket_prefix.size());
+    out.push_back({next.host, std::move(where)});
+    return out;
+  }
+  for (const auto& host : hosts)
+    for (const auto& address : host.addresses) {
+      net::remote_endpoint where;
+      where.address = address;
+      where.port = next.port;
+      out.push_back({host.name, std::move(where)});
+    }
+  return out;
+}
+
+void try_next(self_pointer self);
+
+void begin_conversation(self_pointer self, const candidate& with, net::connected& opened) {
+  auto& state = self->state;
+  conversation_settings talk{state.shared, state.next,        with.name,
+                             state.number, state.destination, caf::actor_cast<caf::actor>(self)};
+  auto factory = [talk](caf::actor_system& system, net::accepted_connection accepted) {
+    runtime::session_settings session;
+    session.kind = "delivery";
+    session.connection = std::move(accepted.connection);
+    session.info = std::move(accepted.info);
+    session.output = std::move(accepted.output);
+    session.root = [talk](runtime::session_io& io) { return converse(io, talk); };
+    return caf::actor_cast<caf::actor>(runtime::spawn_session(system, std::move(session)));
+  };
+  auto running = net::run_connection(self->system(), std::move(opened), std::move(factory), self->id(),
+                                     state.shared->sessions, state.shared->sessions_phase);
+  if (!running) {
+    state.failure.why = {"4.3.0", "", running.error().what};
+    return try_next(self);
+  }
+  state.connection = running->address();
+  self->monitor(*running);
+}
+
+void try_next(self_pointer self) {
+  auto& state = self->state;
+  if (state.left.empty()) {
+    state.failure.agent = state.number;
+    caf::anon_send(state.destination, state.failure);
+    self->quit();
+    return;
+  }
+  auto with = std::move(state.left.front());
+  state.left.pop_front();
+  net::connect_to request;
+  request.where = with.where;
+  request.source = state.next.source_address;
+  request.timeout = state.shared->settings.connect_timeout;
+  state.stats.set_label(with.name);
+  const auto described = with.where.path.empty() ? with.name + " [" + with.where.address + "]" : with.name;
+  self->request(state.shared->connector(), caf::infinite, std::move(request))
+      .then(
+          [self, with](result<net::connected>& opened) {
+            if (opened)
+              return begin_conversation(self, with, *opened);
+            log::info("delivery: no connection to {} at {}: {}", with.name, net::to_string(with.where),
+                      opened.error().what);
+            self->state.failure.permanent = false;
+            self->state.failure.why = {"4.4.1", "", "no connection to " + with.name + ": " + opened.error().what};
+            try_next(self);
+          },
+          [self](const caf::error&) {
+            self->state.failure.why = {"4.3.0", "", "connections can't be opened now"};
+            self->state.left.clear();
+            try_next(self);
+          });
+}
+
+caf::behavior run_agent(self_pointer self, context_ptr shared, hop next, const mail_hosts& hosts, std::uint64_t number,
+                        destination_actor destination) {
+  auto& state = self->state;
+  state.shared = std::move(shared);
+  state.left = candidates_of(next, hosts);
+  state.next = std::move(next);
+  state.number = number;
+  state.destination = std::move(destination);
+  state.stats = runtime::stats_handle::add(self->id(), agent_state::name);
+  self->set_default_handler(caf::drop);
+  self->set_down_handler([self](const caf::down_msg& down) {
+    if (down.source != self->state.connection)
+      return;
+    // Its session said nothing: it could not even begin.
+    self->state.connection = nullptr;
+    self->state.failure.why = {"4.3.0", "", "the session of a new connection failed"};
+    try_next(self);
+  });
+  try_next(self);
+  return {[self](conversation_over& over) {
+            self->state.connection = nullptr;
+            if (over.useful) {
+              self->quit();
+              return;
+            }
+            auto& failure = self->state.failure;
+            // A refusal for good by one host is the word of all of them only when no other takes the mail.
+            failure.permanent = over.permanent;
+            failure.why = std::move(over.why);
+            log::info("delivery: {}: {}", failure.why.remote, failure.why.text);
+            try_next(self);
+          },
+          [self](runtime::stop_request) { self->quit(); }};
+}
+
+} // namespace
+
+caf::actor spawn_delivery_agent(caf::actor_system& system, context_ptr shared, hop next, mail_hosts hosts,
+                                std::uint64_t number, destination_actor destination) {
+  return system.spawn(run_agent, std::move(shared), std::move(next), std::move(hosts), number, std::move(destination));
+}
+
+} // namespace merpati::delivery
