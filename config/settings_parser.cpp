@@ -6,6 +6,7 @@
 #include "base/ascii.hpp"
 #include "base/ip_address.hpp"
 #include "config/limits_parser.hpp"
+#include "config/milter_parser.hpp"
 #include "config/settings.hpp"
 #include "config/table_reader.hpp"
 
@@ -68,6 +69,9 @@ public:
     read_general();
     read_tls();
     read_listeners();
+    for (const auto* entry : root_.tables("milter"))
+      if (auto filter = read_milter(*entry, report_))
+        out_.milters.push_back(std::move(*filter));
     read_admin();
     read_storage();
     read_limits(root_.table("limits"), out_.limits, report_);

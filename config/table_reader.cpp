@@ -131,6 +131,28 @@ std::optional<bool> table_reader::boolean(std::string_view key) {
   return std::nullopt;
 }
 
+std::optional<std::vector<std::string>> table_reader::texts(std::string_view key) {
+  constexpr std::size_t most = 100; // lists are of a few words; one that is longer is a mistake
+  const auto* node = ask(key);
+  if (!node)
+    return std::nullopt;
+  const auto* list = node->as_array();
+  if (!list || list->size() > most) {
+    wrong_type(key, *node, "a short list of texts");
+    return std::nullopt;
+  }
+  std::vector<std::string> out;
+  for (const auto& entry : *list) {
+    auto value = entry.value_exact<std::string>();
+    if (!value) {
+      wrong_type(key, entry, "a text");
+      return std::nullopt;
+    }
+    out.push_back(std::move(*value));
+  }
+  return out;
+}
+
 const toml::table* table_reader::table(std::string_view key) {
   const auto* node = ask(key);
   if (!node)

@@ -43,6 +43,8 @@ public:
   std::optional<std::string> text(std::string_view key);
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t least, std::int64_t most);
   std::optional<bool> boolean(std::string_view key);
+  /// A list of texts, of at most 100; anything else is reported.
+  std::optional<std::vector<std::string>> texts(std::string_view key);
   /// The table under `key`; null when it is absent or something else (which is reported).
   const toml::table* table(std::string_view key);
   /// The tables of [[key]]; anything else is reported.
