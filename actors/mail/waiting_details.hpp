@@ -40,6 +40,9 @@ struct waiting_details {
 /// The destination under which mail for a member's own mailbox waits that could not take it.
 inline constexpr std::string_view local_destination = "local";
 
+/// When rows are due that are held: never.
+inline constexpr timestamp held_until{std::chrono::seconds(253'402'300'799)}; // the end of the year 9999
+
 /// The key of the remote site: the canonical domain, or the address literal.
 result<std::string> destination_of(const smtp::mailbox& recipient);
 

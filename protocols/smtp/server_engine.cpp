@@ -282,6 +282,7 @@ void server_engine::forget_client() {
   helo_.clear();
   extended_ = false;
   authenticated_ = false;
+  auth_mechanism_.clear();
   exchange_.reset();
 }
 

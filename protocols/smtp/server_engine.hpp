@@ -119,6 +119,8 @@ public:
   bool is_extended() const noexcept { return extended_; }    ///< EHLO or LHLO, not HELO
   bool tls_active() const noexcept { return tls_; }
   bool is_authenticated() const noexcept { return authenticated_; }
+  /// Of the last AUTH: "SCRAM-SHA-256"; empty where there was none.
+  const std::string& auth_mechanism() const noexcept { return auth_mechanism_; }
   const server_options& options() const noexcept { return options_; }
   std::size_t errors() const noexcept { return errors_; }
   /// True while a message is being received (for the minimum data rate).
@@ -171,6 +173,7 @@ private:
   octet_inspector inspector_;                     ///< of a message in chunks
   newline_normaliser normaliser_;
   std::string output_;
+  std::string auth_mechanism_;
   std::string helo_;
   smtp::envelope envelope_;
   mail_from pending_mail_;
