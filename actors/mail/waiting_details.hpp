@@ -28,10 +28,11 @@ struct delivery_progress {
 };
 
 struct waiting_details {
-  std::string message;        ///< our name for the message, as in Received
-  timestamp accepted;         ///< when it came
-  smtp::reverse_path sender;  ///< envelope sender of this recipient's copy
-  smtp::recipient recipient;  ///< with its DSN parameters
+  std::string message;               ///< our name for the message, as in Received
+  timestamp accepted;                ///< when it came
+  std::optional<timestamp> released; ///< when it was to be sent, where that is later (RFC 4865)
+  smtp::reverse_path sender;         ///< envelope sender of this recipient's copy
+  smtp::recipient recipient;         ///< with its DSN parameters
   smtp::mail_parameters mail; ///< of MAIL: body type, UTF-8, RET, ENVID, REQUIRETLS, priority, BY; SIZE is not kept
   delivery_progress progress;
   bool operator==(const waiting_details&) const = default;

@@ -9,6 +9,7 @@
 #include "actors/session/smtp_policy.hpp"
 #include "actors/session/smtp_transaction.hpp"
 #include "base/log.hpp"
+#include "protocols/smtp/trace_writer.hpp"
 
 namespace merpati::session {
 
@@ -65,6 +66,8 @@ smtp::server_options smtp_session::engine_options(const door& entrance, smtp::se
   options.tls_available = services_->tls() != nullptr;
   options.implicit_tls = entrance.implicit_tls;
   options.plaintext_auth_allowed = entrance.plaintext_login;
+  options.longest_hold = longest_hold;
+  options.latest_release = smtp::write_internet_time(services_->clock->now() + longest_hold);
   options.xclient_allowed = contains(entrance.xclient_from, io_.info().remote_address);
   options.bare_newlines = services_->bare_newlines;
   options.limits.command_line_bytes = limits.smtp.line_bytes;

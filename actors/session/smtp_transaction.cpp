@@ -40,6 +40,14 @@ refusal smtp_transaction::begin(const smtp::mail_from& sender, const std::option
   plan_.emplace(services_.routing, std::move(facts), services_.clock->now());
   if (auto admitted = services_.store->shard(0).admits(declared_bytes); !admitted)
     return smtp::reply_for(admitted.error().code);
+  release_.reset();
+  const auto now = services_.clock->now();
+  if (sender.parameters.hold_for)
+    release_ = now + *sender.parameters.hold_for;
+  else if (sender.parameters.hold_until && *sender.parameters.hold_until > now)
+    release_ = *sender.parameters.hold_until;
+  if (release_ && *release_ > now + longest_hold)
+    return smtp::replies::bad_syntax("HOLDUNTIL is later than what is offered");
   // The null sender is for reports, which a mail program may send too (RFC 3798 3).
   if (who_ && sender.sender && !mail::may_send_as(who_->name, *sender.sender, services_.delegations))
     return not_your_address("envelope sender");
@@ -324,7 +332,8 @@ task<std::vector<smtp::reply>> smtp_transaction::store(mail::taken_message taken
 }
 
 void smtp_transaction::add_deliveries(storage::add_message& message) const {
-  for (std::size_t i = 0; i != plan_->local().size() && !kept_back_; ++i) {
+  const bool waits = kept_back_ || release_;
+  for (std::size_t i = 0; i != plan_->local().size() && !waits; ++i) {
     const auto& to = plan_->local()[i];
     storage::target inbox;
     inbox.account = to.account;
@@ -346,16 +355,20 @@ void smtp_transaction::add_deliveries(storage::add_message& message) const {
   auto wait = [&](std::string destination, std::size_t front) {
     storage::new_waiting row;
     row.destination = std::move(destination);
-    row.next_due = kept_back_ ? mail::held_until : message.now;
+    row.next_due = kept_back_ ? mail::held_until : release_.value_or(message.now);
     row.details = mail::write_details(details);
     row.front = static_cast<std::uint32_t>(front);
     message.waiting.push_back(std::move(row));
   };
-  if (kept_back_)
+  details.released = release_;
+  if (waits) {
+    details.sender = sender_;
     for (const auto& to : plan_->local()) {
       details.recipient.address = mail::parse_canonical(to.address);
       wait(std::string(mail::local_destination), to.front);
     }
+    details.sender.reset();
+  }
   for (const auto& member : plan_->deferred()) {
     details.recipient.address = mail::parse_canonical(member.address);
     wait(std::string(mail::local_destination), member.front);
@@ -363,6 +376,8 @@ void smtp_transaction::add_deliveries(storage::add_message& message) const {
   details.mail = envelope_->parameters;
   details.mail.size_bytes.reset();
   details.mail.auth.reset();
+  details.mail.hold_for.reset();
+  details.mail.hold_until.reset();
   for (const auto& to : plan_->remote()) {
     details.sender = to.sender;
     details.recipient = {to.address, to.parameters};
@@ -376,7 +391,8 @@ std::vector<smtp::reply> smtp_transaction::replies_to(const storage::outcome& do
     return {stored};
   std::vector<smtp::reply> out;
   for (const auto place : place_of_)
-    out.push_back(!place || kept_back_ || done.places[*place].id ? stored : smtp::replies::mailbox_over_quota());
+    out.push_back(!place || kept_back_ || release_ || done.places[*place].id ? stored
+                                                                             : smtp::replies::mailbox_over_quota());
   return out;
 }
 

@@ -18,6 +18,9 @@
 
 namespace merpati::session {
 
+/// The farthest release of a submission (RFC 4865) from now: what calendars of people reach.
+inline constexpr std::chrono::seconds longest_hold = std::chrono::hours(24 * 365);
+
 /// Nothing: go on.
 using refusal = std::optional<smtp::reply>;
 
@@ -77,6 +80,7 @@ private:
   std::optional<mail::message_intake> intake_;
   std::string trace_;                    ///< our own field, as it is in the store
   std::string stored_header_;            ///< the header behind it; kept for filters alone
+  std::optional<timestamp> release_;     ///< when it is to be sent, where that is later
   bool discarded_ = false;               ///< a filter wants nobody to get it
   std::optional<std::string> kept_back_; ///< quarantine: why
   refusal failure_;                      ///< told at the end of the data; the rest is read and dropped

@@ -11,6 +11,7 @@
 // (as take_output() before each wait does by itself) answers pipelined commands in one piece, as RFC 2920 3.2 wishes.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -59,8 +60,11 @@ struct server_options {
   bool implicit_tls = false;                                       ///< TLS is on before the greeting (port 465)
   bool plaintext_auth_allowed = false;                             ///< AUTH without TLS (loopback, tests)
   smtp::bare_newlines bare_newlines = smtp::bare_newlines::refuse; ///< BODY=BINARYMIME has no lines: nothing is bare
-  bool xclient_allowed = false;                                    ///< the peer may say XCLIENT
-  std::string scram_nonce; ///< for tests; empty: a new one from the generator each time
+  /// FUTURERELEASE (RFC 4865) on submission: the longest time, and when that is over from now on; 0: not offered.
+  std::chrono::seconds longest_hold{0};
+  std::string latest_release;   ///< RFC 3339
+  bool xclient_allowed = false; ///< the peer may say XCLIENT
+  std::string scram_nonce;      ///< for tests; empty: a new one from the generator each time
   server_limits limits;
 };
 
