@@ -22,8 +22,9 @@ void take(table_reader& table, std::string_view key, std::int64_t least, std::in
 
 bool is_zone(std::string_view text) {
   return !text.empty() && text.size() <= 200 && text.front() != '.' && text.back() != '.'
-         && std::all_of(text.begin(), text.end(),
-                        [](char c) { return ascii::is_alnum(c) || c == '-' || c == '.' || c == '_'; });
+         && text.find("..") == std::string_view::npos && std::all_of(text.begin(), text.end(), [](char c) {
+              return ascii::is_alnum(c) || c == '-' || c == '.' || c == '_';
+            });
 }
 
 /// "127.0.0.2" or "127.0.0.2-127.0.0.11".
@@ -50,6 +51,9 @@ std::optional<answer_range> parse_answer(std::string_view text) {
   return answer_range{*first, *last};
 }
 
+/// Each is asked about each client.
+constexpr std::size_t most_lists = 20;
+
 void read_list(const toml::table& entry, bool welcome, policy_settings& into, problem_list& report) {
   const std::string name = welcome ? "[[policy.dnswl]]" : "[[policy.dnsbl]]";
   table_reader table(&entry, name, report);
@@ -66,9 +70,13 @@ void read_list(const toml::table& entry, bool welcome, policy_settings& into, pr
                  "write \"127.0.0.2\", or \"127.0.0.2-127.0.0.11\" for a range");
   }
   table.finish();
-  if (!is_zone(out.zone))
+  const bool wrong_type = out.zone.empty() && table.has("zone") && !entry["zone"].is_string(); // told already
+  if (!is_zone(out.zone) && !wrong_type)
     report.add(table.has("zone") ? table.line("zone") : table.line(), name + " has no zone",
                "add zone = \"list.example\": the domain below which the list answers");
+  if (into.lists.size() == most_lists)
+    report.add(table.line(), name + " is one list too many: each client waits for all " + std::to_string(most_lists),
+               "keep those that matter");
   into.lists.push_back(std::move(out));
 }
 

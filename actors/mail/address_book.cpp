@@ -127,6 +127,11 @@ result<void> address_book::check_place(const address_entry& entry) {
     return fail(errc::already_exists, entry.address + " is an account");
   if (entry.address.starts_with('@') && !std::holds_alternative<alias_settings>(entry.settings))
     return fail(errc::invalid, "a catch-all is an alias; a list needs an address of its own");
+  // Its bounces come to "LIST-bounces", and a local part has 64 octets at most (RFC 5321 4.5.3.1.1).
+  constexpr std::size_t longest_list = 64 - std::string_view("-bounces").size();
+  if (std::holds_alternative<list_settings>(entry.settings) && entry.address.rfind('@') > longest_list)
+    return fail(errc::invalid,
+                "the name of a list has at most " + std::to_string(longest_list) + " octets before its @");
   const auto before = view->address(entry.address);
   auto settings = before ? read_settings(before->settings) : result<address_settings>(entry.settings);
   if (settings && settings->index() != entry.settings.index())

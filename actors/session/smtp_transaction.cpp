@@ -326,6 +326,8 @@ task<std::vector<smtp::reply>> smtp_transaction::store(mail::taken_message taken
     log::info("smtp: message {} from {} stored: {} recipients, {} mailboxes, {} wait", message_id_,
               io_.info().remote_address, envelope_->recipients.size(), reply->done->places.size(),
               reply->done->waiting.size());
+    for (const auto& address : plan_->dead_ends())
+      log::info("smtp: message {} does not reach {}, which an alias or a list still names", message_id_, address);
     replies = replies_to(*reply->done);
   }
   co_return replies;

@@ -510,6 +510,14 @@ trust_anchor = "root.key"
            "\"192.0.2.0/24\" or \"2001:db8::/32\"");
   CHECK(only_error("[[policy.dnsbl]]\nweight = 1\n")
         == "7: [[policy.dnsbl]] has no zone; add zone = \"list.example\": the domain below which the list answers");
+  CHECK(only_error("[[policy.dnsbl]]\nzone = \"a..b\"\n")
+        == "8: [[policy.dnsbl]] has no zone; add zone = \"list.example\": the domain below which the list answers");
+  CHECK(only_error("[[policy.dnsbl]]\nzone = 5\n")
+        == "8: zone in [[policy.dnsbl]] is a whole number, not a text; put it in double quotes");
+  std::string many;
+  for (int i = 0; i != 21; ++i)
+    many += "[[policy.dnsbl]]\nzone = \"l" + std::to_string(i) + ".example\"\n";
+  CHECK(only_error(many).find("one list too many") != std::string::npos);
   CHECK(only_error("[[policy.dnswl]]\nzone = \"a.example\"\nanswers = [\"10.0.0.1\"]\n")
         == "9: \"10.0.0.1\" in answers of [[policy.dnswl]] is no answer of a list; write \"127.0.0.2\", or "
            "\"127.0.0.2-127.0.0.11\" for a range");
