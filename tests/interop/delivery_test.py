@@ -60,7 +60,7 @@ class ScriptedServer:
                 answer = self.reply(number, word.decode("ascii", "replace"))
                 if answer is None:
                     return
-                if in_data and answer.startswith(b"2"):
+                if in_data and answer.startswith(b"2") and message:  # a dot alone answers a needless 354
                     self.messages.append(message)
                 in_data = word.upper() == b"DATA" and answer.startswith(b"354")
                 message = b""
