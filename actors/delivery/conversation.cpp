@@ -1,5 +1,6 @@
 #include "actors/delivery/conversation.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -97,10 +98,16 @@ private:
   }
 
   task<void> read_more() {
+    const bool asked = engine_.pending_output() != 0;
     co_await send_output();
     if (engine_lost_)
       co_return;
-    auto event = co_await io_.next_data(engine_.timeout());
+    // A server that sends an octet now and then does not keep us for longer than one that sends none.
+    if (asked || engine_.replies() != replies_seen_)
+      reply_deadline_ = io_.now() + engine_.timeout();
+    replies_seen_ = engine_.replies();
+    const auto left = std::max<std::chrono::nanoseconds>(reply_deadline_ - io_.now(), std::chrono::milliseconds(1));
+    auto event = co_await io_.next_data(left);
     if (event.is_data())
       engine_.feed(event.data());
     else if (event.is_timeout())
@@ -215,6 +222,8 @@ private:
   std::string remote_;
   std::shared_ptr<job> job_;
   std::optional<session::body_stream> body_;
+  std::chrono::steady_clock::time_point reply_deadline_ = io_.now() + engine_.timeout();
+  std::uint64_t replies_seen_ = 0;
   bool useful_ = false;
   bool engine_lost_ = false;
   bool tls_failed_ = false;

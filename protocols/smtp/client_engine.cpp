@@ -61,7 +61,7 @@ client_step client_engine::next() {
       closing_ = true;
       lost("the server says what is no SMTP reply");
       continue;
-    case client_reply_reader::result::complete: break;
+    case client_reply_reader::result::complete: ++reply_count_; break;
     }
     if (auto step = take(replies_.value()))
       return *step;

@@ -96,8 +96,10 @@ public:
   /// The connection is gone, or its time is over: `text` says which.
   void lost(std::string text);
 
-  /// How long the next reply, or the taking of output, may last. RFC 5321 4.5.3.2
+  /// How long the next whole reply may take, however it drips. RFC 5321 4.5.3.2
   std::chrono::seconds timeout() const noexcept;
+  /// Whole replies so far.
+  std::uint64_t replies() const noexcept { return reply_count_; }
   /// One for each recipient of the message that is over, in order.
   const std::vector<client_outcome>& outcomes() const noexcept { return outcomes_; }
   const std::optional<client_failure>& failure() const noexcept { return failure_; }
@@ -170,6 +172,7 @@ private:
   std::vector<client_outcome> outcomes_;
   std::vector<bool> settled_;
   std::size_t messages_ = 0;
+  std::uint64_t reply_count_ = 0;
   std::size_t finals_ = 0; ///< replies after the data that have come (LMTP)
   text::dot_stuffing_writer stuffing_;
   std::optional<client_failure> failure_;
