@@ -68,9 +68,10 @@ std::string configure(ub_ctx* context, const config::resolver_settings& settings
   // A forwarder on loopback is a local resolver, the usual case; the library refuses loopback otherwise.
   if (wrong.empty())
     wrong = check(ub_ctx_set_option(context, "do-not-query-localhost:", "no"), "do-not-query-localhost");
-  // Servers in private networks have names too, which a forwarder may know; unsigned, as such zones are.
+  // Servers in private networks have names too, which a forwarder may know; unsigned, as such zones are. The root
+  // servers know none of them: without a forwarder the library answers by itself (RFC 6303).
   for (const char* option : {"unblock-lan-zones:", "insecure-lan-zones:"})
-    if (wrong.empty())
+    if (wrong.empty() && !settings.recursive)
       wrong = check(ub_ctx_set_option(context, option, "yes"), option);
   return wrong;
 }
