@@ -2,6 +2,7 @@
 // errors at once, each with its line and a remedy.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -80,6 +81,26 @@ struct smtp_settings {
   std::vector<delegation> delegations;
 };
 
+/// Where a filter listens: `path` of a Unix-domain socket, or a numeric `address` and `port`.
+struct milter_socket {
+  std::string path;
+  std::string address;
+  std::uint16_t port = 0;
+  bool operator==(const milter_socket&) const = default;
+};
+
+/// A filter that is asked about mail which comes in, in the order of the file.
+struct milter {
+  std::string name; ///< for logs; as the socket when it is not set
+  milter_socket socket;
+  bool accept_when_down = false; ///< true: mail passes unfiltered; false: it is asked to come later
+  std::chrono::seconds connect_timeout{30};
+  std::chrono::seconds command_timeout{30};
+  std::chrono::seconds content_timeout{300};
+  std::vector<listener_kind> listeners{listener_kind::smtp, listener_kind::submission, listener_kind::submissions};
+  std::size_t line = 0;
+};
+
 enum class log_level : std::uint8_t { debug, info, warning, error };
 
 struct settings {
@@ -88,6 +109,7 @@ struct settings {
   std::filesystem::path data_dir; ///< absolute
   tls_settings tls;
   std::vector<listener> listeners; ///< at least one
+  std::vector<milter> milters;     ///< in the order in which they are asked
   admin_settings admin;
   storage_settings storage;
   smtp_settings smtp;

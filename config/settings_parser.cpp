@@ -7,6 +7,7 @@
 #include "base/ip_address.hpp"
 #include "config/delivery_parser.hpp"
 #include "config/limits_parser.hpp"
+#include "config/milter_parser.hpp"
 #include "config/policy_parser.hpp"
 #include "config/settings.hpp"
 #include "config/smtp_parser.hpp"
@@ -72,6 +73,9 @@ public:
     read_general();
     read_tls();
     read_listeners();
+    for (const auto* entry : root_.tables("milter"))
+      if (auto filter = read_milter(*entry, report_))
+        out_.milters.push_back(std::move(*filter));
     read_admin();
     read_storage();
     read_smtp(root_, out_.smtp, report_);

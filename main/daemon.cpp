@@ -90,11 +90,16 @@ std::string alpn_of(config::listener_kind kind) {
 }
 
 std::function<runtime::task<void>(runtime::session_io&)> session_root(session::services_ptr services,
-                                                                      const config::listener& where) {
+                                                                      const config::listener& where,
+                                                                      const std::vector<config::milter>& filters) {
   session::door entrance;
   entrance.implicit_tls = config::implicit_tls(where.kind);
   entrance.plaintext_login = where.plaintext_login;
   entrance.xclient_from = where.xclient_from;
+  entrance.kind = std::string(config::to_string(where.kind));
+  for (const auto& filter : filters)
+    if (std::find(filter.listeners.begin(), filter.listeners.end(), where.kind) != filter.listeners.end())
+      entrance.filters.push_back(filter);
   switch (where.kind) {
   case config::listener_kind::smtp:
     return [=](runtime::session_io& io) {
@@ -131,6 +136,7 @@ struct mail_daemon::state {
   std::vector<std::shared_ptr<runtime::actor_slot>> writers;
   session::services_ptr services;
   std::shared_ptr<runtime::actor_slot> resolver_slot;
+  std::shared_ptr<runtime::actor_slot> connector_slot;
   std::shared_ptr<net::connection_limiter> limiter;
   runtime::supervisor_actor sessions;
   runtime::supervisor_actor root;
@@ -261,6 +267,8 @@ result<void> mail_daemon::state::plan_services() {
   options.limits.remembered = login.remembered;
   made->authenticator_slot = plan_service(
       "authenticator", false, [options](auto& system_) { return auth::spawn_authenticator(system_, options); });
+  made->connector_slot = connector_slot =
+      plan_service("connector", true, [](auto& system_) { return net::spawn_connector(system_); });
   plan_policy(*made);
   services = std::move(made);
   return {};
@@ -298,7 +306,7 @@ result<void> mail_daemon::state::plan_delivery() {
   auto& context = **made;
   context.sessions = sessions;
   context.resolver_slot = resolver_slot;
-  context.connector_slot = plan_service("connector", true, [](auto& system_) { return net::spawn_connector(system_); });
+  context.connector_slot = connector_slot;
   plan_service("queue", true, [shared = delivery::context_ptr(*made)](auto& system_) {
     return delivery::spawn_queue(system_, shared);
   });
@@ -335,8 +343,8 @@ result<void> mail_daemon::state::bind(const config::listener& where) {
   listening.refusal = refusal_of(where.kind);
   if (!where.proxy_from.empty())
     listening.is_proxy = [from = where.proxy_from](std::string_view address) { return contains(from, address); };
-  listening.make_session = [shared = services, where, limiter = limiter](caf::actor_system& system_,
-                                                                         net::accepted_connection accepted) {
+  listening.make_session = [shared = services, where, limiter = limiter,
+                            filters = settings.milters](caf::actor_system& system_, net::accepted_connection accepted) {
     runtime::session_settings session;
     session.kind = std::string(config::to_string(where.kind));
     session.connection = std::move(accepted.connection);
@@ -345,7 +353,7 @@ result<void> mail_daemon::state::bind(const config::listener& where) {
     if (config::implicit_tls(where.kind))
       session.tls = shared->tls();
     session.alpn = alpn_of(where.kind);
-    session.root = session_root(shared, where);
+    session.root = session_root(shared, where, filters);
     if (contains(where.proxy_from, session.info.remote_address))
       session.admit_proxied = [limiter](std::string_view address) -> std::shared_ptr<void> {
         auto admitted = limiter->admit(address);

@@ -90,6 +90,8 @@ public:
   spool_file& operator=(spool_file&&) noexcept;
   ~spool_file();
   result<void> append(std::string_view octets);
+  /// Fills `into` from `offset`; fewer octets only at the end.
+  result<std::size_t> read(std::uint64_t offset, std::span<char> into) const;
   /// Syncs the file and its folder entry. The body is removed again with this object unless an add_message took it
   /// over: keep the object until that one is answered.
   result<spooled_body> finish();

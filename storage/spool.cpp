@@ -32,6 +32,10 @@ result<void> spool_file::append(std::string_view octets) {
   return {};
 }
 
+result<std::size_t> spool_file::read(std::uint64_t offset, std::span<char> into) const {
+  return io::read(state_->file, into.data(), into.size(), offset);
+}
+
 result<spooled_body> spool_file::finish() {
   if (auto synced = io::sync(state_->file); !synced)
     return tl::unexpected(synced.error());

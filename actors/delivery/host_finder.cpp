@@ -97,7 +97,7 @@ found_hosts of_literal(const std::string& literal, const own_places& own) {
 
 /// RFC 5321 5.1: by preference, at random among equals.
 std::vector<dns::record> in_order(std::vector<dns::record> records, std::uint32_t seed) {
-  std::shuffle(records.begin(), records.end(), std::minstd_rand(seed));
+  std::shuffle(records.begin(), records.end(), std::mt19937(seed));
   std::stable_sort(records.begin(), records.end(),
                    [](const auto& a, const auto& b) { return a.preference < b.preference; });
   return records;

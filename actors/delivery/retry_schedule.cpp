@@ -14,7 +14,8 @@ timestamp retry_schedule::next(timestamp now, std::uint32_t attempts, std::uint3
 }
 
 timestamp retry_schedule::expiry(const mail::waiting_details& details) const {
-  auto end = details.accepted + settings_->expiry;
+  const auto begun = details.released.value_or(details.accepted);
+  auto end = begun + settings_->expiry;
   if (details.mail.deliver && details.mail.deliver->return_late)
     end = std::min(end, details.accepted + std::chrono::microseconds(details.mail.deliver->within));
   return end;
@@ -26,7 +27,8 @@ bool retry_schedule::is_delay_due(const mail::waiting_details& details, timestam
   const auto& by = details.mail.deliver;
   if (by && !by->return_late && now >= details.accepted + by->within)
     return true; // RFC 2852 4.1.2: BY ... N
-  return settings_->delay_warning.count() > 0 && now >= details.accepted + settings_->delay_warning;
+  return settings_->delay_warning.count() > 0
+         && now >= details.released.value_or(details.accepted) + settings_->delay_warning;
 }
 
 } // namespace merpati::delivery

@@ -69,7 +69,7 @@ std::string configure(ub_ctx* context, const config::resolver_settings& settings
   if (wrong.empty())
     wrong = check(ub_ctx_set_option(context, "do-not-query-localhost:", "no"), "do-not-query-localhost");
   // Servers in private networks have names too, which a forwarder may know; unsigned, as such zones are. The root
-  // servers know none of them: without a forwarder the library answers by itself (RFC 6303).
+  // servers are not to be asked for them (RFC 6303).
   for (const char* option : {"unblock-lan-zones:", "insecure-lan-zones:"})
     if (wrong.empty() && !settings.recursive)
       wrong = check(ub_ctx_set_option(context, option, "yes"), option);

@@ -9,7 +9,7 @@
 namespace merpati::mail {
 
 /// Shared with the thread that writes: it may outlive the session.
-struct message_intake::spool {
+struct message_spool {
   std::optional<storage::spool_file> file;
   result<void> written;
   result<storage::spooled_body> finished = fail(errc::internal, "the spool file was not finished");
@@ -27,6 +27,34 @@ struct message_intake::spool {
   }
 };
 
+std::uint64_t taken_message::size_bytes() const {
+  if (const auto* octets = std::get_if<std::shared_ptr<const std::string>>(&body))
+    return (*octets)->size();
+  return std::get<storage::spooled_body>(body).size_bytes;
+}
+
+runtime::task<result<std::string>> read_taken(runtime::session_io& io, const store::node_store& store,
+                                              const taken_message& taken, std::uint64_t offset, std::uint64_t length) {
+  if (const auto* octets = std::get_if<std::shared_ptr<const std::string>>(&taken.body))
+    co_return (*octets)->substr(static_cast<std::size_t>(offset), static_cast<std::size_t>(length));
+  struct reading {
+    std::string octets;
+    result<std::size_t> got = fail(errc::internal, "the spool file was not read");
+  };
+  auto read = std::make_shared<reading>();
+  read->octets.resize(static_cast<std::size_t>(length));
+  store::io_job job;
+  job.run = [spool = taken.spool, read, offset] { read->got = spool->file->read(offset, read->octets); };
+  auto done = co_await io.ask<store::io_done>(store.io().next(), std::move(job));
+  if (!done)
+    co_return tl::make_unexpected(done.error());
+  if (!read->got)
+    co_return tl::make_unexpected(read->got.error());
+  if (*read->got != length)
+    co_return fail(errc::corrupted, "the spool file ends early");
+  co_return std::move(read->octets);
+}
+
 message_intake::message_intake(const store::node_store& store, std::uint32_t shard, const intake_limits& limits,
                                std::vector<std::string> fronts)
     : store_(&store), shard_(shard), limits_(&limits), fronts_(std::move(fronts)) {
@@ -43,7 +71,7 @@ void message_intake::add(std::string_view octets) {
 
 runtime::task<result<void>> message_intake::flush(runtime::session_io& io) {
   if (!spool_)
-    spool_ = std::make_shared<spool>();
+    spool_ = std::make_shared<message_spool>();
   auto octets = std::make_shared<const std::string>(std::exchange(buffer_, {}));
   store::io_job job;
   job.run = [target = spool_, octets, shard = &store_->shard(shard_)] { target->append(*shard, *octets); };

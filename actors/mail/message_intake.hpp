@@ -15,13 +15,22 @@
 
 namespace merpati::mail {
 
+/// The file that a large message waits in.
+struct message_spool;
+
 /// What add_message wants to know of a message.
 struct taken_message {
   storage::body_source body;
   std::vector<storage::front> fronts; ///< as they were handed in, each with its summary
   std::uint64_t thread_key = 0;
-  std::shared_ptr<void> spool; ///< keeps a spooled body's file; to be held until add_message is answered
+  std::shared_ptr<message_spool> spool; ///< keeps a spooled body's file; to be held until add_message is answered
+  std::uint64_t size_bytes() const;
 };
+
+/// `length` octets from `offset` of a message that is not stored yet. errc::unavailable and the like: the file can't be
+/// read.
+runtime::task<result<std::string>> read_taken(runtime::session_io& io, const store::node_store& store,
+                                              const taken_message& taken, std::uint64_t offset, std::uint64_t length);
 
 struct intake_limits {
   std::size_t in_memory_bytes = 256 * 1024; ///< larger messages go to a spool file
@@ -45,7 +54,6 @@ public:
   runtime::task<result<taken_message>> finish(runtime::session_io& io);
 
 private:
-  struct spool;
   /// Large enough to amortise the hop to the other thread, small beside a session's budget.
   static constexpr std::size_t spool_piece_bytes = 128 * 1024;
 
@@ -55,7 +63,7 @@ private:
   std::vector<std::string> fronts_;
   std::vector<mime::parser> parsers_; ///< one for each front: places in a message depend on what stands before it
   std::string buffer_;
-  std::shared_ptr<spool> spool_;
+  std::shared_ptr<message_spool> spool_;
 };
 
 } // namespace merpati::mail

@@ -62,6 +62,8 @@ bool take_number(waiting_details& d, std::string_view key, std::string_view valu
     d.recipient.parameters.notify = static_cast<std::uint8_t>(*number);
   else if (key == "attempts" && *number >= 0 && *number <= UINT32_MAX)
     d.progress.attempts = static_cast<std::uint32_t>(*number);
+  else if (key == "released")
+    d.released = timestamp(std::chrono::microseconds(*number));
   else if (key == "last-attempt")
     d.progress.last_attempt = timestamp(std::chrono::microseconds(*number));
   else if (key == "priority" && *number >= -9 && *number <= 9)
@@ -169,6 +171,8 @@ std::string write_details(const waiting_details& d) {
   std::string out;
   put_line(out, "message", d.message);
   put_line(out, "accepted", std::to_string(micros(d.accepted)));
+  if (d.released)
+    put_line(out, "released", std::to_string(micros(*d.released)));
   put_line(out, "from", smtp::write_path(d.sender));
   put_line(out, "to", smtp::write_path(d.recipient.address));
   const auto& rcpt = d.recipient.parameters;

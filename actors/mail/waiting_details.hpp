@@ -28,10 +28,11 @@ struct delivery_progress {
 };
 
 struct waiting_details {
-  std::string message;        ///< our name for the message, as in Received
-  timestamp accepted;         ///< when it came
-  smtp::reverse_path sender;  ///< envelope sender of this recipient's copy
-  smtp::recipient recipient;  ///< with its DSN parameters
+  std::string message;               ///< our name for the message, as in Received
+  timestamp accepted;                ///< when it came
+  std::optional<timestamp> released; ///< when it was to be sent, where that is later (RFC 4865)
+  smtp::reverse_path sender;         ///< envelope sender of this recipient's copy
+  smtp::recipient recipient;         ///< with its DSN parameters
   smtp::mail_parameters mail; ///< of MAIL: body type, UTF-8, RET, ENVID, REQUIRETLS, priority, BY; SIZE is not kept
   delivery_progress progress;
   bool operator==(const waiting_details&) const = default;
@@ -39,6 +40,9 @@ struct waiting_details {
 
 /// The destination under which mail for a member's own mailbox waits that could not take it.
 inline constexpr std::string_view local_destination = "local";
+
+/// When rows are due that are held: never.
+inline constexpr timestamp held_until{std::chrono::seconds(253'402'300'799)}; // the end of the year 9999
 
 /// The key of the remote site: the canonical domain, or the address literal.
 result<std::string> destination_of(const smtp::mailbox& recipient);

@@ -47,36 +47,51 @@ namespace merpati::net {
 namespace {
 
 /// A socket that is being connected, in CAF's event loop until it is writable. The loop's: it goes when the loop has
-/// let go of it.
+/// let go of it. `handle` points to it as long as it has something to tell.
 class attempt final : public caf::io::network::event_handler {
 public:
-  attempt(caf::io::network::default_multiplexer& loop, int watched, caf::actor connector, std::uint64_t id)
-      : event_handler(loop, watched), connector_(std::move(connector)), id_(id) {}
+  using handle = std::shared_ptr<attempt*>;
 
-  void begin() { backend().add(operation::write, fd(), this); }
+  static handle begin(caf::io::network::default_multiplexer& loop, int watched, caf::actor connector,
+                      std::uint64_t id) {
+    auto* made = new attempt(loop, watched, std::move(connector), id);
+    made->self_ = std::make_shared<attempt*>(made);
+    auto out = made->self_;
+    loop.add(operation::write, watched, made);
+    return out;
+  }
+
   /// Nobody waits for it any more.
-  void cancel() {
-    if (!std::exchange(over_, true))
-      backend().del(operation::write, fd(), this);
+  static void cancel(const handle& which) {
+    if (*which != nullptr)
+      (*which)->leave();
   }
 
   void handle_event(operation) override {
-    if (std::exchange(over_, true))
+    if (*self_ == nullptr)
       return;
     int cause = 0;
     socklen_t size = sizeof cause;
     if (::getsockopt(fd(), SOL_SOCKET, SO_ERROR, &cause, &size) != 0)
       cause = errno;
     caf::anon_send(connector_, attempt_over{id_, cause});
-    backend().del(operation::write, fd(), this);
+    leave();
   }
   void removed_from_loop(operation) override { delete this; }
-  void graceful_shutdown() override { cancel(); }
+  void graceful_shutdown() override { cancel(self_); }
 
 private:
+  attempt(caf::io::network::default_multiplexer& loop, int watched, caf::actor connector, std::uint64_t id)
+      : event_handler(loop, watched), connector_(std::move(connector)), id_(id) {}
+
+  void leave() {
+    *self_ = nullptr;
+    backend().del(operation::write, fd(), this);
+  }
+
   caf::actor connector_;
   std::uint64_t id_;
-  bool over_ = false;
+  handle self_;
 };
 
 class connector_broker final : public caf::io::broker {
@@ -88,7 +103,7 @@ public:
 
   void on_exit() override {
     for (auto& [id, waiting] : open_) {
-      waiting.watch->cancel();
+      attempt::cancel(waiting.watch);
       waiting.answer.deliver(fail(errc::unavailable, "stopping"));
     }
     open_.clear();
@@ -104,7 +119,7 @@ protected:
 
 private:
   struct waiting_attempt {
-    attempt* watch = nullptr;
+    attempt::handle watch;
     std::shared_ptr<descriptor> socket;
     runtime::reply_promise<result<connected>> answer;
   };
@@ -127,10 +142,9 @@ private:
     if (watched < 0)
       return answer.deliver(failure(errno));
     const auto id = ++last_id_;
-    auto* watch = new attempt(static_cast<caf::io::network::default_multiplexer&>(backend()), watched,
-                              caf::actor_cast<caf::actor>(this), id);
-    open_.emplace(id, waiting_attempt{watch, std::move(*socket), std::move(answer)});
-    watch->begin();
+    auto& loop = static_cast<caf::io::network::default_multiplexer&>(backend());
+    auto watch = attempt::begin(loop, watched, caf::actor_cast<caf::actor>(this), id);
+    open_.emplace(id, waiting_attempt{std::move(watch), std::move(*socket), std::move(answer)});
     delayed_send(this, what.timeout, time_over{id});
   }
 
@@ -140,7 +154,7 @@ private:
       return;
     auto waiting = std::move(found->second);
     open_.erase(found);
-    waiting.watch->cancel();
+    attempt::cancel(waiting.watch);
     if (cause != 0)
       waiting.answer.deliver(failure(cause));
     else

@@ -14,12 +14,14 @@
 #include "actors/mail/message_intake.hpp"
 #include "actors/mail/router.hpp"
 #include "actors/mail/sender_rules.hpp"
+#include "actors/net/connector.hpp"
 #include "actors/policy/door_actor.hpp"
 #include "actors/runtime/supervisor.hpp"
 #include "actors/store/node_store.hpp"
 #include "base/address_range.hpp"
 #include "base/clock.hpp"
 #include "config/limits.hpp"
+#include "config/settings.hpp"
 #include "protocols/smtp/server_engine.hpp"
 #include "protocols/tls/context.hpp"
 
@@ -46,8 +48,9 @@ struct services {
   std::shared_ptr<const store::node_store> store;
   std::shared_ptr<runtime::actor_slot> mailboxes_slot;
   std::shared_ptr<runtime::actor_slot> authenticator_slot;
-  std::shared_ptr<runtime::actor_slot> door_slot; ///< null: nobody decides about strangers
-  std::shared_ptr<const tls_slot> certificates;   ///< null or empty: no TLS is offered
+  std::shared_ptr<runtime::actor_slot> door_slot;      ///< null: nobody decides about strangers
+  std::shared_ptr<runtime::actor_slot> connector_slot; ///< for filters
+  std::shared_ptr<const tls_slot> certificates;        ///< null or empty: no TLS is offered
 
   mail::mailboxes_actor mailboxes() const { return caf::actor_cast<mail::mailboxes_actor>(mailboxes_slot->get()); }
   auth::authenticator_actor authenticator() const {
@@ -57,6 +60,7 @@ struct services {
   policy::door_actor door() const {
     return door_slot ? caf::actor_cast<policy::door_actor>(door_slot->get()) : policy::door_actor();
   }
+  net::connector_actor connector() const { return caf::actor_cast<net::connector_actor>(connector_slot->get()); }
   std::shared_ptr<const tls::server_context> tls() const { return certificates ? certificates->get() : nullptr; }
 };
 
@@ -67,6 +71,8 @@ struct door {
   bool implicit_tls = false;
   bool plaintext_login = false;            ///< passwords without TLS (loopback only, see config)
   std::vector<address_range> xclient_from; ///< who may say for whom it speaks (SMTP)
+  std::string kind;                        ///< of the listener: "smtp"
+  std::vector<config::milter> filters;     ///< what the listener's mail passes, in order
 };
 
 } // namespace merpati::session

@@ -5,9 +5,11 @@
 
 #include "actors/session/common_steps.hpp"
 #include "actors/session/data_rate.hpp"
+#include "actors/session/filter_chain.hpp"
 #include "actors/session/smtp_policy.hpp"
 #include "actors/session/smtp_transaction.hpp"
 #include "base/log.hpp"
+#include "protocols/smtp/trace_writer.hpp"
 
 namespace merpati::session {
 
@@ -21,7 +23,9 @@ public:
       : io_(io),
         services_(std::move(services)),
         engine_(engine_options(entrance, kind)),
-        transaction_(io_, *services_, engine_),
+        entrance_(entrance),
+        filters_(io_, *services_, engine_, entrance_.filters, entrance_.kind),
+        transaction_(io_, *services_, engine_, filters_),
         policy_(io_, *services_, kind),
         rate_(services_->limits.smtp.data_octets_per_second) {}
 
@@ -46,6 +50,8 @@ private:
   runtime::session_io& io_;
   services_ptr services_;
   smtp::server_engine engine_;
+  door entrance_;
+  filter_chain filters_;
   smtp_transaction transaction_;
   smtp_policy policy_;
   data_rate rate_;
@@ -60,6 +66,8 @@ smtp::server_options smtp_session::engine_options(const door& entrance, smtp::se
   options.tls_available = services_->tls() != nullptr;
   options.implicit_tls = entrance.implicit_tls;
   options.plaintext_auth_allowed = entrance.plaintext_login;
+  options.longest_hold = longest_hold;
+  options.latest_release = smtp::write_internet_time(services_->clock->now() + longest_hold);
   options.xclient_allowed = contains(entrance.xclient_from, io_.info().remote_address);
   options.bare_newlines = services_->bare_newlines;
   options.limits.command_line_bytes = limits.smtp.line_bytes;
@@ -107,6 +115,7 @@ task<void> smtp_session::run() {
       co_await end_message();
     } else if (std::holds_alternative<smtp::data_aborted>(step)) {
       transaction_.forget_message();
+      filters_.abort();
     } else {
       io_.write_soon(engine_.take_output());
       co_return;
@@ -167,14 +176,21 @@ task<void> smtp_session::begin_transaction(smtp::mail_from sender) {
   auto refused = co_await policy_.sender();
   if (!refused)
     refused = transaction_.begin(sender, who_);
+  if (!refused && !filters_.is_empty()) {
+    filters_.know_client(policy_.client_name(), who_ ? who_->name : std::string());
+    refused = co_await filters_.sender(std::move(sender));
+  }
   answer(refused);
 }
 
 task<void> smtp_session::take_recipient(smtp::rcpt_to recipient) {
   auto to = recipient.recipient;
+  auto asked = recipient;
   auto refused = transaction_.look_at(std::move(recipient));
   if (!refused)
     refused = co_await policy_.recipient(transaction_.sender(), std::move(to));
+  if (!refused)
+    refused = co_await filters_.recipient(std::move(asked));
   if (!refused)
     refused = transaction_.add_recipient();
   answer(refused);

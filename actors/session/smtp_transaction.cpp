@@ -26,25 +26,40 @@ smtp::reply not_your_address(std::string_view where) {
 
 } // namespace
 
-smtp_transaction::smtp_transaction(runtime::session_io& io, const services& services, const smtp::server_engine& engine)
-    : io_(io), services_(services), engine_(engine), header_(header_limit(services)) {}
+smtp_transaction::smtp_transaction(runtime::session_io& io, const services& services, const smtp::server_engine& engine,
+                                   filter_chain& filters)
+    : io_(io), services_(services), engine_(engine), filters_(filters), header_(header_limit(services)) {}
 
 refusal smtp_transaction::begin(const smtp::mail_from& sender, const std::optional<auth::identity>& who) {
   forget_message();
   place_of_.clear();
   who_ = who;
   sender_ = sender.sender;
-  mail::sender_facts facts;
-  facts.sender = sender.sender;
-  facts.account = who_ ? who_->name : std::string();
-  facts.declared_bytes = sender.parameters.size_bytes.value_or(0);
-  plan_.emplace(services_.routing, facts, services_.clock->now());
-  if (auto admitted = services_.store->shard(0).admits(facts.declared_bytes); !admitted)
+  auto facts = facts_of(sender.sender, sender.parameters.size_bytes.value_or(0));
+  const auto declared_bytes = facts.declared_bytes;
+  plan_.emplace(services_.routing, std::move(facts), services_.clock->now());
+  if (auto admitted = services_.store->shard(0).admits(declared_bytes); !admitted)
     return smtp::reply_for(admitted.error().code);
+  release_.reset();
+  const auto now = services_.clock->now();
+  if (sender.parameters.hold_for)
+    release_ = now + *sender.parameters.hold_for;
+  else if (sender.parameters.hold_until && *sender.parameters.hold_until > now)
+    release_ = *sender.parameters.hold_until;
+  if (release_ && *release_ > now + longest_hold)
+    return smtp::replies::bad_syntax("HOLDUNTIL is later than what is offered");
   // The null sender is for reports, which a mail program may send too (RFC 3798 3).
   if (who_ && sender.sender && !mail::may_send_as(who_->name, *sender.sender, services_.delegations))
     return not_your_address("envelope sender");
   return std::nullopt;
+}
+
+mail::sender_facts smtp_transaction::facts_of(const smtp::reverse_path& sender, std::uint64_t declared_bytes) const {
+  mail::sender_facts facts;
+  facts.sender = sender;
+  facts.account = who_ ? who_->name : std::string();
+  facts.declared_bytes = declared_bytes;
+  return facts;
 }
 
 namespace {
@@ -135,8 +150,11 @@ void smtp_transaction::begin_body() {
     failure_ = complete_submission(facts, completed);
   if (failure_)
     return;
-  intake_->add(trace_header());
+  trace_ = trace_header();
+  intake_->add(trace_);
   intake_->add(who_ ? completed : header_.header());
+  if (!filters_.is_empty())
+    stored_header_ = who_ ? std::move(completed) : header_.header();
 }
 
 bool smtp_transaction::is_loop(const smtp::header_facts& facts) const {
@@ -190,15 +208,101 @@ task<std::vector<smtp::reply>> smtp_transaction::finish() {
     replies.push_back(*failure_);
   } else {
     auto taken = co_await intake_->finish(io_);
-    if (taken)
-      replies = co_await store(std::move(*taken));
+    if (!taken)
+      failure_ = smtp::reply_for(taken.error().code);
+    else if (!filters_.is_empty())
+      failure_ = co_await pass_filters(*taken);
+    if (failure_)
+      replies.push_back(*failure_);
+    else if (discarded_)
+      replies.push_back({250, "2.0.0", "Ok: " + message_id_});
     else
-      replies.push_back(smtp::reply_for(taken.error().code));
+      replies = co_await store(std::move(*taken));
   }
   if (is_lmtp() && replies.size() == 1)
     replies.resize(envelope_->recipients.size(), replies.front());
   forget_message();
   co_return replies;
+}
+
+task<refusal> smtp_transaction::pass_filters(mail::taken_message& taken) {
+  filtered_message filtered;
+  filtered.id = message_id_;
+  filtered.taken = &taken;
+  filtered.body_at = trace_.size() + stored_header_.size();
+  filtered.header = std::move(stored_header_);
+  auto refused = co_await filters_.content(filtered);
+  if (refused)
+    co_return refused;
+  discarded_ = filtered.discard;
+  kept_back_ = std::move(filtered.quarantine);
+  const bool replanned = filtered.sender || !filtered.added.empty() || !filtered.removed.empty();
+  if (discarded_)
+    co_return std::nullopt;
+  if (replanned)
+    plan_anew(filtered);
+  if (replanned || filtered.changed) {
+    auto again = co_await take_anew(filtered, taken);
+    if (!again)
+      co_return smtp::reply_for(again.error().code);
+  }
+  co_return std::nullopt;
+}
+
+/// Recipients and sender as filters want them.
+void smtp_transaction::plan_anew(const filtered_message& filtered) {
+  auto view = services_.store->read(0);
+  if (!view)
+    return; // as it was: better to all than to nobody
+  plan_.emplace(services_.routing, facts_of(filtered.sender.value_or(sender_), 0), services_.clock->now());
+  place_of_.clear();
+  auto add = [&](const smtp::recipient& to) -> std::optional<std::size_t> {
+    auto added = plan_->add(*view, to);
+    if (added && added->what == mail::admission::taken)
+      return added->local;
+    log::warning("smtp: message {} can't go to {}, whom a filter added", message_id_, smtp::write_path(to.address));
+    return std::nullopt;
+  };
+  for (const auto& to : envelope_->recipients) {
+    const auto name = smtp::canonical_address(to.address);
+    const bool removed =
+        name && std::find(filtered.removed.begin(), filtered.removed.end(), *name) != filtered.removed.end();
+    place_of_.push_back(removed ? std::nullopt : add(to));
+  }
+  for (const auto& to : filtered.added)
+    add(to);
+  discarded_ = plan_->local().empty() && plan_->remote().empty() && plan_->deferred().empty();
+}
+
+/// The stored octets once more, with other header fields, body or fronts.
+task<result<void>> smtp_transaction::take_anew(const filtered_message& filtered, mail::taken_message& taken) {
+  mail::message_intake again(*services_.store, 0, services_.intake, plan_->fronts());
+  again.add(trace_);
+  again.add(filtered.header);
+  constexpr std::uint64_t piece_bytes = 64 * 1024;
+  const auto size = filtered.new_body ? filtered.new_body->size() : taken.size_bytes() - filtered.body_at;
+  for (std::uint64_t at = 0; at < size;) {
+    const auto length = std::min(size - at, piece_bytes);
+    if (filtered.new_body) {
+      again.add(std::string_view(*filtered.new_body).substr(at, length));
+    } else {
+      auto piece = co_await mail::read_taken(io_, *services_.store, taken, filtered.body_at + at, length);
+      if (!piece)
+        co_return tl::make_unexpected(piece.error());
+      again.add(*piece);
+    }
+    at += length;
+    if (again.wants_flush()) {
+      auto flushed = co_await again.flush(io_);
+      if (!flushed)
+        co_return tl::make_unexpected(flushed.error());
+    }
+  }
+  auto retaken = co_await again.finish(io_);
+  if (!retaken)
+    co_return tl::make_unexpected(retaken.error());
+  taken = std::move(*retaken);
+  co_return result<void>();
 }
 
 task<std::vector<smtp::reply>> smtp_transaction::store(mail::taken_message taken) {
@@ -232,7 +336,8 @@ task<std::vector<smtp::reply>> smtp_transaction::store(mail::taken_message taken
 }
 
 void smtp_transaction::add_deliveries(storage::add_message& message) const {
-  for (std::size_t i = 0; i != plan_->local().size(); ++i) {
+  const bool waits = kept_back_ || release_;
+  for (std::size_t i = 0; i != plan_->local().size() && !waits; ++i) {
     const auto& to = plan_->local()[i];
     storage::target inbox;
     inbox.account = to.account;
@@ -246,14 +351,28 @@ void smtp_transaction::add_deliveries(storage::add_message& message) const {
   mail::waiting_details details;
   details.message = message_id_;
   details.accepted = message.now;
+  if (kept_back_) {
+    log::info("smtp: message {} is kept back in the waiting list: {}", message_id_, *kept_back_);
+    details.progress.held = true;
+    details.progress.outcome = "kept back by " + *kept_back_;
+  }
   auto wait = [&](std::string destination, std::size_t front) {
     storage::new_waiting row;
     row.destination = std::move(destination);
-    row.next_due = message.now;
+    row.next_due = kept_back_ ? mail::held_until : release_.value_or(message.now);
     row.details = mail::write_details(details);
     row.front = static_cast<std::uint32_t>(front);
     message.waiting.push_back(std::move(row));
   };
+  details.released = release_;
+  if (waits) {
+    details.sender = sender_;
+    for (const auto& to : plan_->local()) {
+      details.recipient.address = mail::parse_canonical(to.address);
+      wait(std::string(mail::local_destination), to.front);
+    }
+    details.sender.reset();
+  }
   for (const auto& member : plan_->deferred()) {
     details.recipient.address = mail::parse_canonical(member.address);
     wait(std::string(mail::local_destination), member.front);
@@ -261,6 +380,8 @@ void smtp_transaction::add_deliveries(storage::add_message& message) const {
   details.mail = envelope_->parameters;
   details.mail.size_bytes.reset();
   details.mail.auth.reset();
+  details.mail.hold_for.reset();
+  details.mail.hold_until.reset();
   for (const auto& to : plan_->remote()) {
     details.sender = to.sender;
     details.recipient = {to.address, to.parameters};
@@ -274,13 +395,17 @@ std::vector<smtp::reply> smtp_transaction::replies_to(const storage::outcome& do
     return {stored};
   std::vector<smtp::reply> out;
   for (const auto place : place_of_)
-    out.push_back(!place || done.places[*place].id ? stored : smtp::replies::mailbox_over_quota());
+    out.push_back(!place || kept_back_ || release_ || done.places[*place].id ? stored
+                                                                             : smtp::replies::mailbox_over_quota());
   return out;
 }
 
 void smtp_transaction::forget_message() {
   intake_.reset();
   failure_.reset();
+  stored_header_.clear();
+  discarded_ = false;
+  kept_back_.reset();
   envelope_ = nullptr;
 }
 

@@ -11,19 +11,24 @@
 #include "actors/mail/delivery_plan.hpp"
 #include "actors/mail/message_intake.hpp"
 #include "actors/runtime/session.hpp"
+#include "actors/session/filter_chain.hpp"
 #include "actors/session/services.hpp"
 #include "protocols/smtp/message_header.hpp"
 #include "protocols/smtp/server_engine.hpp"
 
 namespace merpati::session {
 
+/// The farthest release of a submission (RFC 4865) from now: what calendars of people reach.
+inline constexpr std::chrono::seconds longest_hold = std::chrono::hours(24 * 365);
+
 /// Nothing: go on.
 using refusal = std::optional<smtp::reply>;
 
 class smtp_transaction {
 public:
-  /// `engine` is asked for facts of the session; all three outlive this.
-  smtp_transaction(runtime::session_io& io, const services& services, const smtp::server_engine& engine);
+  /// `engine` is asked for facts of the session; all outlive this.
+  smtp_transaction(runtime::session_io& io, const services& services, const smtp::server_engine& engine,
+                   filter_chain& filters);
 
   /// MAIL: forgets what was before.
   refusal begin(const smtp::mail_from& sender, const std::optional<auth::identity>& who);
@@ -46,6 +51,10 @@ public:
 
 private:
   void begin_body();
+  mail::sender_facts facts_of(const smtp::reverse_path& sender, std::uint64_t declared_bytes) const;
+  runtime::task<refusal> pass_filters(mail::taken_message& taken);
+  void plan_anew(const filtered_message& filtered);
+  runtime::task<result<void>> take_anew(const filtered_message& filtered, mail::taken_message& taken);
   bool is_loop(const smtp::header_facts& facts) const;
   refusal complete_submission(const smtp::header_facts& facts, std::string& completed) const;
   std::string trace_header() const;
@@ -57,6 +66,7 @@ private:
   runtime::session_io& io_;
   const services& services_;
   const smtp::server_engine& engine_;
+  filter_chain& filters_;
   std::optional<auth::identity> who_; ///< who logged in
   smtp::reverse_path sender_;
   std::string client_name_; ///< verified, or empty
@@ -68,7 +78,12 @@ private:
   std::string message_id_;                   ///< our name for the message
   smtp::header_collector header_;
   std::optional<mail::message_intake> intake_;
-  refusal failure_; ///< told at the end of the data; the rest is read and dropped
+  std::string trace_;                    ///< our own field, as it is in the store
+  std::string stored_header_;            ///< the header behind it; kept for filters alone
+  std::optional<timestamp> release_;     ///< when it is to be sent, where that is later
+  bool discarded_ = false;               ///< a filter wants nobody to get it
+  std::optional<std::string> kept_back_; ///< quarantine: why
+  refusal failure_;                      ///< told at the end of the data; the rest is read and dropped
 };
 
 } // namespace merpati::session

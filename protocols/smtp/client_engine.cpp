@@ -424,10 +424,11 @@ void client_engine::take_envelope(const client_reply& reply) {
 /// A recipient's own reply.
 void client_engine::settle(std::size_t recipient, const client_reply& reply) {
   auto out = outcome_of(reply);
-  if (reply.code == 452 && any_accepted())
+  const bool about_number = reply.status.empty() || reply.status == "4.5.3"; // not about this recipient's mailbox
+  if (reply.code == 452 && about_number && any_accepted())
     out.what = client_verdict::untried; // RFC 5321 4.5.3.1.10: the next transaction takes it
   else if (reply.code == 552)           // what old servers say in place of 452
-    out.what = any_accepted() ? client_verdict::untried : client_verdict::deferred;
+    out.what = client_verdict::deferred;
   outcomes_[recipient] = std::move(out);
   settled_[recipient] = true;
 }

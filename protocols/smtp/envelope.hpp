@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "protocols/smtp/address.hpp"
 
 namespace merpati::smtp {
@@ -38,11 +39,13 @@ struct mail_parameters {
   /// AUTH (RFC 4954 5), decoded from xtext: nothing when absent; an empty text stands for AUTH=<>. Unverified: trust
   /// it only from an authenticated peer that may say so.
   std::optional<std::string> auth;
-  std::optional<returned_part> returned;   ///< RET
-  std::string envelope_id;                 ///< ENVID, decoded; empty: none (RFC 3461 4.4)
-  bool require_tls = false;                ///< REQUIRETLS (RFC 8689)
-  std::optional<int> priority;             ///< MT-PRIORITY, -9 to 9 (RFC 6710)
-  std::optional<smtp::deliver_by> deliver; ///< BY
+  std::optional<returned_part> returned;        ///< RET
+  std::string envelope_id;                      ///< ENVID, decoded; empty: none (RFC 3461 4.4)
+  bool require_tls = false;                     ///< REQUIRETLS (RFC 8689)
+  std::optional<int> priority;                  ///< MT-PRIORITY, -9 to 9 (RFC 6710)
+  std::optional<smtp::deliver_by> deliver;      ///< BY
+  std::optional<std::chrono::seconds> hold_for; ///< HOLDFOR (RFC 4865), within what was offered
+  std::optional<timestamp> hold_until;          ///< HOLDUNTIL
   bool operator==(const mail_parameters&) const = default;
 };
 

@@ -145,6 +145,80 @@ problem take_deliver_by(std::string_view value, const argument_context&, mail_pa
   return std::nullopt;
 }
 
+// RFC 4865 4: 1*9DIGIT, not more than what EHLO told.
+problem take_hold_for(std::string_view value, const argument_context& context, mail_parameters& out) {
+  const auto seconds = value.size() <= 9 ? ascii::parse_number<std::uint32_t>(value) : std::nullopt;
+  if (!seconds || *seconds == 0)
+    return malformed("HOLDFOR");
+  if (out.hold_until || std::chrono::seconds(*seconds) > context.longest_hold)
+    return replies::bad_syntax(out.hold_until ? "HOLDFOR and HOLDUNTIL" : "HOLDFOR is longer than what is offered");
+  out.hold_for = std::chrono::seconds(*seconds);
+  return std::nullopt;
+}
+
+/// A number of exactly so many digits at the front, which is taken away.
+std::optional<int> take_digits(std::string_view& text, std::size_t count, int least, int most) {
+  if (text.size() < count)
+    return std::nullopt;
+  const auto number = ascii::parse_number<std::uint16_t>(text.substr(0, count));
+  text.remove_prefix(count);
+  if (!number || *number < least || *number > most)
+    return std::nullopt;
+  return *number;
+}
+
+bool take_letter(std::string_view& text, std::string_view any_of) {
+  const bool there = !text.empty() && any_of.find(text.front()) != std::string_view::npos;
+  text.remove_prefix(there ? 1 : 0);
+  return there;
+}
+
+/// RFC 3339 5.6, the form that RFC 4865 asks for.
+std::optional<timestamp> parse_internet_time(std::string_view text) {
+  const auto year = take_digits(text, 4, 1970, 9999);
+  const bool after_year = take_letter(text, "-");
+  const auto month = take_digits(text, 2, 1, 12);
+  const bool after_month = take_letter(text, "-");
+  const auto day = take_digits(text, 2, 1, 31);
+  const bool after_day = take_letter(text, "Tt");
+  const auto hour = take_digits(text, 2, 0, 23);
+  const bool after_hour = take_letter(text, ":");
+  const auto minute = take_digits(text, 2, 0, 59);
+  const bool after_minute = take_letter(text, ":");
+  const auto second = take_digits(text, 2, 0, 60);
+  if (!year || !month || !day || !hour || !minute || !second || !after_year || !after_month || !after_day || !after_hour
+      || !after_minute)
+    return std::nullopt;
+  if (take_letter(text, "."))
+    text.remove_prefix(std::min(text.find_first_not_of("0123456789"), text.size()));
+  std::chrono::minutes offset{0};
+  if (!take_letter(text, "Zz")) {
+    const bool west = text.starts_with('-');
+    const bool sign = take_letter(text, "+-");
+    const auto hours = take_digits(text, 2, 0, 23);
+    const bool colon = take_letter(text, ":");
+    const auto minutes = take_digits(text, 2, 0, 59);
+    if (!sign || !hours || !colon || !minutes)
+      return std::nullopt;
+    offset = std::chrono::minutes(*hours * 60 + *minutes) * (west ? -1 : 1);
+  }
+  const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
+                                         std::chrono::day(static_cast<unsigned>(*day))};
+  if (!text.empty() || !date.ok())
+    return std::nullopt;
+  return timestamp(std::chrono::sys_days(date)) + std::chrono::hours(*hour) + std::chrono::minutes(*minute)
+         + std::chrono::seconds(*second) - offset;
+}
+
+problem take_hold_until(std::string_view value, const argument_context&, mail_parameters& out) {
+  out.hold_until = parse_internet_time(value);
+  if (!out.hold_until)
+    return malformed("HOLDUNTIL");
+  if (out.hold_for)
+    return replies::bad_syntax("HOLDFOR and HOLDUNTIL");
+  return std::nullopt;
+}
+
 // --- RCPT ---
 
 // RFC 3461 4.1: NEVER alone, or any of the others.
@@ -207,7 +281,7 @@ struct known_parameter {
   problem (*take)(std::string_view value, const argument_context&, Out&);
 };
 
-constexpr std::array<known_parameter<mail_parameters>, 9> of_mail{{
+constexpr std::array<known_parameter<mail_parameters>, 11> of_mail{{
     {"SIZE", has_value::yes, 0, take_size},
     {"BODY", has_value::yes, 0, take_body},
     {"SMTPUTF8", has_value::no, 0, take_utf8},
@@ -217,6 +291,8 @@ constexpr std::array<known_parameter<mail_parameters>, 9> of_mail{{
     {"REQUIRETLS", has_value::no, offers_require_tls, take_require_tls},
     {"MT-PRIORITY", has_value::yes, offers_priority, take_priority},
     {"BY", has_value::yes, offers_deliver_by, take_deliver_by},
+    {"HOLDFOR", has_value::yes, offers_future_release, take_hold_for},
+    {"HOLDUNTIL", has_value::yes, offers_future_release, take_hold_until},
 }};
 
 constexpr std::array<known_parameter<rcpt_parameters>, 2> of_rcpt{{

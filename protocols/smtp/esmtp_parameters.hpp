@@ -2,6 +2,7 @@
 // how their values are read.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -18,10 +19,10 @@ namespace merpati::smtp {
 enum extension_bit : std::uint16_t {
   offers_auth = 1,
   offers_starttls = 2,
-  offers_require_tls = 4, ///< RFC 8689 4: on TLS only
-  offers_priority = 8,    ///< RFC 6710
-  offers_deliver_by = 16, ///< RFC 2852
-  offers_xclient = 32,
+  offers_require_tls = 4,     ///< RFC 8689 4: on TLS only
+  offers_priority = 8,        ///< RFC 6710
+  offers_deliver_by = 16,     ///< RFC 2852
+  offers_future_release = 32, ///< RFC 4865
 };
 using extension_set = std::uint16_t;
 
@@ -30,7 +31,8 @@ struct argument_context {
   bool extended = true;      ///< EHLO was said: parameters are allowed at all
   extension_set offered = 0; ///< extension_bit values
   std::uint64_t message_bytes = 0;
-  bool utf8 = false; ///< RCPT: MAIL said SMTPUTF8
+  bool utf8 = false;                    ///< RCPT: MAIL said SMTPUTF8
+  std::chrono::seconds longest_hold{0}; ///< of HOLDFOR
 };
 
 struct parameter_limits {

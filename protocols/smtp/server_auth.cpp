@@ -1,6 +1,7 @@
 // AUTH (RFC 4954): carries the messages of a SASL exchange.
 #include <stdexcept>
 
+#include "base/ascii.hpp"
 #include "base/crypto.hpp"
 #include "protocols/smtp/server_engine.hpp"
 
@@ -19,6 +20,7 @@ std::optional<step> server_engine::begin_auth(std::string_view argument) {
   const auto bindings = tls_ ? bindings_ : sasl::channel_bindings();
   if (!which || (*which == sasl::mechanism::scram_sha_256_plus && !bindings.any()))
     return auth_failed({504, "5.5.4", "Mechanism not supported"});
+  auth_mechanism_ = ascii::upper(argument.substr(0, space));
   exchange_.emplace(*which, options_.scram_nonce.empty() ? crypto::random_text(nonce_characters) : options_.scram_nonce,
                     bindings);
   if (space == std::string_view::npos)

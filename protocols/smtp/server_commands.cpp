@@ -12,7 +12,8 @@ struct command_handlers {
   using result = std::optional<step>;
 
   static argument_context context(const server_engine& e) {
-    return {e.extended_, e.offered(), e.options_.limits.message_bytes, e.envelope_.parameters.utf8};
+    return {e.extended_, e.offered(), e.options_.limits.message_bytes, e.envelope_.parameters.utf8,
+            e.options_.longest_hold};
   }
 
   static result ehlo(server_engine& e, std::string_view argument) { return greet(e, argument, true); }

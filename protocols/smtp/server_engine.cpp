@@ -159,6 +159,8 @@ extension_set server_engine::offered() const noexcept {
     out |= offers_require_tls; // RFC 8689 4.2.1
   if (options_.kind == server_kind::submission)
     out |= offers_priority | offers_deliver_by;
+  if (options_.kind == server_kind::submission && options_.longest_hold.count() > 0)
+    out |= offers_future_release;
   return out;
 }
 
@@ -173,6 +175,8 @@ std::string server_engine::extension_list() const {
     list += "\nMT-PRIORITY";
   if (set & offers_deliver_by)
     list += "\nDELIVERBY";
+  if (set & offers_future_release)
+    list += "\nFUTURERELEASE " + std::to_string(options_.longest_hold.count()) + ' ' + options_.latest_release;
   if (set & offers_starttls)
     list += "\nSTARTTLS";
   if (set & offers_auth)
@@ -282,6 +286,7 @@ void server_engine::forget_client() {
   helo_.clear();
   extended_ = false;
   authenticated_ = false;
+  auth_mechanism_.clear();
   exchange_.reset();
 }
 

@@ -11,6 +11,7 @@
 // (as take_output() before each wait does by itself) answers pipelined commands in one piece, as RFC 2920 3.2 wishes.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -59,8 +60,11 @@ struct server_options {
   bool implicit_tls = false;                                       ///< TLS is on before the greeting (port 465)
   bool plaintext_auth_allowed = false;                             ///< AUTH without TLS (loopback, tests)
   smtp::bare_newlines bare_newlines = smtp::bare_newlines::refuse; ///< BODY=BINARYMIME has no lines: nothing is bare
-  bool xclient_allowed = false;                                    ///< the peer may say XCLIENT
-  std::string scram_nonce; ///< for tests; empty: a new one from the generator each time
+  /// FUTURERELEASE (RFC 4865) on submission: the longest time, and when that is over from now on; 0: not offered.
+  std::chrono::seconds longest_hold{0};
+  std::string latest_release;   ///< RFC 3339
+  bool xclient_allowed = false; ///< the peer may say XCLIENT
+  std::string scram_nonce;      ///< for tests; empty: a new one from the generator each time
   server_limits limits;
 };
 
@@ -119,6 +123,8 @@ public:
   bool is_extended() const noexcept { return extended_; }    ///< EHLO or LHLO, not HELO
   bool tls_active() const noexcept { return tls_; }
   bool is_authenticated() const noexcept { return authenticated_; }
+  /// Of the last AUTH: "SCRAM-SHA-256"; empty where there was none.
+  const std::string& auth_mechanism() const noexcept { return auth_mechanism_; }
   const server_options& options() const noexcept { return options_; }
   std::size_t errors() const noexcept { return errors_; }
   /// True while a message is being received (for the minimum data rate).
@@ -171,6 +177,7 @@ private:
   octet_inspector inspector_;                     ///< of a message in chunks
   newline_normaliser normaliser_;
   std::string output_;
+  std::string auth_mechanism_;
   std::string helo_;
   smtp::envelope envelope_;
   mail_from pending_mail_;

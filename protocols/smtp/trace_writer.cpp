@@ -71,6 +71,26 @@ std::string with_protocol(const trace_info& info) {
   return name;
 }
 
+std::string write_internet_time(timestamp when) {
+  using namespace std::chrono;
+  const auto day = floor<std::chrono::days>(when);
+  const year_month_day date(day);
+  const hh_mm_ss time(floor<seconds>(when) - day);
+  std::string out;
+  append_number(out, static_cast<int>(date.year()), 4);
+  out += '-';
+  append_number(out, static_cast<unsigned>(date.month()), 2);
+  out += '-';
+  append_number(out, static_cast<unsigned>(date.day()), 2);
+  out += 'T';
+  append_number(out, time.hours().count(), 2);
+  out += ':';
+  append_number(out, time.minutes().count(), 2);
+  out += ':';
+  append_number(out, time.seconds().count(), 2);
+  return out + 'Z';
+}
+
 std::string write_date(timestamp when, std::chrono::minutes utc_offset) {
   using namespace std::chrono;
   constexpr std::array<std::string_view, 7> days{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};

@@ -41,4 +41,7 @@ std::string write_return_path(const reverse_path& sender);
 /// RFC 5322 3.3 date-time, e.g. "Mon, 23 Nov 2026 14:31:02 +0000".
 std::string write_date(timestamp when, std::chrono::minutes utc_offset = std::chrono::minutes{0});
 
+/// RFC 3339 5.6 in UTC, e.g. "2026-11-23T14:31:02Z".
+std::string write_internet_time(timestamp when);
+
 } // namespace merpati::smtp

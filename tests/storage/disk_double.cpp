@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <map>
@@ -53,12 +54,15 @@ recorder& the() {
 std::atomic<std::uint64_t> made{0};
 std::atomic<std::uint64_t> fail_at{0};
 std::atomic<int> fail_with{0};
+constexpr int killed = -1; ///< in fail_with: the process dies
 
 /// Counts the call; true when it is the one that fails.
 bool fails() {
   auto n = made.fetch_add(1) + 1;
   if (n != fail_at.load())
     return false;
+  if (fail_with.load() == killed)
+    ::raise(SIGKILL);
   errno = fail_with.load();
   return true;
 }
@@ -227,6 +231,10 @@ void fail_call(std::uint64_t n, int number) {
   made = 0;
   fail_with = number;
   fail_at = n;
+}
+
+void kill_at_call(std::uint64_t n) {
+  fail_call(n, killed);
 }
 
 std::uint64_t calls() {

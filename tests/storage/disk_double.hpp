@@ -22,6 +22,8 @@ void power_cut_image(const std::filesystem::path& to, std::mt19937_64& random);
 
 /// The n-th call (1, 2, ...) that changes the disk fails with `number`; 0: none does.
 void fail_call(std::uint64_t n, int number);
+/// Before the n-th call the process dies by SIGKILL.
+void kill_at_call(std::uint64_t n);
 /// How many calls there were since fail_call.
 std::uint64_t calls();
 

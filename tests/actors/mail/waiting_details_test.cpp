@@ -27,6 +27,7 @@ waiting_details sample() {
 TEST_CASE("the details of a recipient that waits survive being written", "[waiting]") {
   auto d = sample();
   CHECK(read_details(write_details(d)).value() == d);
+  d.released = d.accepted + std::chrono::hours(5);
   d.progress.attempts = 4'000'000'000;
   d.progress.last_attempt = d.accepted;
   d.progress.status = "4.4.1";

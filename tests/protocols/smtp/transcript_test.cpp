@@ -19,6 +19,8 @@ smtp::server_options options_of(const test::transcript& t) {
   o.implicit_tls = t.option("implicit_tls") == "yes";
   o.plaintext_auth_allowed = t.option("plaintext_auth") == "yes";
   o.xclient_allowed = t.option("xclient") == "yes";
+  o.longest_hold = std::chrono::seconds(std::stol(t.option("longest_hold", "0")));
+  o.latest_release = "2027-01-01T00:00:00Z";
   o.scram_nonce = t.option("nonce", "servernonceservernonce");
   o.limits.message_bytes = std::stoull(t.option("message_bytes", "1000"));
   o.limits.recipients = std::stoull(t.option("recipients", "1000"));
