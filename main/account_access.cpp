@@ -36,6 +36,7 @@ result<account_access> account_access::open(const config::settings& settings) {
   out.shards_ = std::move(*shards);
   out.directory_ = std::make_unique<mail::directory>(mail::direct_store(out.shards_));
   out.book_ = std::make_unique<mail::address_book>(mail::direct_store(out.shards_), std::move(*secrets));
+  out.queue_ = std::make_unique<mail::queue_control>(mail::direct_store(out.shards_));
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/mail/queue_service.hpp"
 #include "storage/fsck.hpp"
 
 namespace merpati {
@@ -59,6 +60,11 @@ int list_members(const std::filesystem::path& config, const std::string& address
                  const std::vector<std::string>& members, const std::string& file, bool add);
 int list_show(const std::filesystem::path& config, const std::string& address);
 int list_all(const std::filesystem::path& config);
+
+int queue_list(const std::filesystem::path& config, const mail::queue_filter& which, bool all_rows);
+/// `what`: a message's or a recipient's name, or an address.
+int queue_why(const std::filesystem::path& config, const std::string& what);
+int queue_change(const std::filesystem::path& config, mail::queue_action what, const mail::queue_filter& which);
 
 /// What `merpati explain` asks.
 struct explain_options {

@@ -14,6 +14,7 @@
 #include "actors/mail/address_book.hpp"
 #include "actors/mail/directory.hpp"
 #include "actors/mail/mailboxes_actor.hpp"
+#include "actors/mail/queue_control.hpp"
 #include "actors/net/connector.hpp"
 #include "actors/net/limiter.hpp"
 #include "actors/net/listener.hpp"
@@ -146,6 +147,7 @@ struct mail_daemon::state {
   std::shared_ptr<policy::counters> policy_counters = std::make_shared<policy::counters>();
   std::unique_ptr<mail::directory> accounts;
   std::unique_ptr<mail::address_book> addresses;
+  std::unique_ptr<mail::queue_control> queue;
   bool stopped = false;
 
   result<void> open_store();
@@ -414,6 +416,7 @@ void mail_daemon::state::start_directory() {
   backing.read = [this](std::uint32_t shard) { return store->read(shard); };
   backing.apply = [this](std::uint32_t shard, storage::mutation what) { return commit(shard, std::move(what)); };
   accounts = std::make_unique<mail::directory>(backing);
+  queue = std::make_unique<mail::queue_control>(backing);
   addresses = std::make_unique<mail::address_book>(std::move(backing), services->routing.srs_secrets);
 }
 
@@ -509,6 +512,7 @@ admin::services mail_daemon::services() {
   admin::services offered;
   offered.accounts = state_->accounts.get();
   offered.addresses = state_->addresses.get();
+  offered.queue = state_->queue.get();
   offered.health = [this] { return state_->health(); };
   offered.actors = [] { return runtime::snapshot(); };
   offered.metrics = [this] { return state_->metrics(); };

@@ -1,7 +1,9 @@
 // The command line: which words there are and what they mean.
 #include <exception>
 #include <functional>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -34,6 +36,7 @@ public:
     add_alias();
     add_list();
     add_explain();
+    add_queue();
   }
 
   int run(int argc, char** argv) {
@@ -185,11 +188,56 @@ private:
     made->add_option("--ip", explain_.client_address, "Where the client connects from")->type_name("ADDRESS");
   }
 
+  /// Which recipients of the waiting list are meant.
+  void add_filter(CLI::App* to) {
+    to->add_option("WHAT", queue_what_, "A message's or recipient's ID as `queue list` shows them, or an address");
+    to->add_option("--to", queue_.recipient, "Recipient")->type_name("ADDRESS");
+    to->add_option("--from", queue_.sender, "Envelope sender; <> for reports")->type_name("ADDRESS");
+    to->add_option("--domain", queue_.destination, "Of the recipient")->type_name("NAME");
+    to->add_option("--said", queue_.outcome, "A part of what was said last")->type_name("TEXT");
+    to->add_option("--older-than", queue_hours_, "Waits for longer than so many hours")->type_name("HOURS");
+  }
+
+  mail::queue_filter filter() const {
+    auto out = queue_;
+    if (!queue_what_.empty())
+      (queue_what_.find('@') != std::string::npos ? out.recipient : out.message) = queue_what_;
+    if (queue_hours_)
+      out.older_than = clock_source::system().now() - std::chrono::hours(*queue_hours_);
+    return out;
+  }
+
+  void add_queue() {
+    auto* queue = group("queue", "The waiting list: mail for other servers, mail that is held, and why it waits");
+    auto* list = command(*queue, "list", "One recipient a line, the next that is due first; with filters or all",
+                         [this] { return queue_list(config_, filter(), all_rows_); });
+    add_filter(list);
+    list->add_flag("--all-rows", all_rows_, "Up to 10,000 lines instead of 200");
+    command(*queue, "why", "Say in sentences what waits and why", [this] { return queue_why(config_, queue_what_); })
+        ->add_option("WHAT", queue_what_, "A message's or recipient's ID, or an address")
+        ->required();
+    const std::tuple<const char*, const char*, mail::queue_action> changes[] = {
+        {"retry", "Try now", mail::queue_action::retry},
+        {"hold", "Try no more until it is released", mail::queue_action::hold},
+        {"release", "End a hold and try now", mail::queue_action::release},
+        {"delete", "Remove; nobody is told", mail::queue_action::remove},
+        {"bounce", "Return to the sender with a report", mail::queue_action::bounce}};
+    for (const auto& [word, text, action] : changes) {
+      auto* made = command(*queue, word, text, [this, what = action] { return queue_change(config_, what, filter()); });
+      add_filter(made);
+      made->add_flag("--all", queue_.everything, "Everything that waits");
+    }
+  }
+
   CLI::App app_{"Merpati, a mail server: SMTP, IMAP and POP3 in one daemon", "merpati"};
   std::string config_ = "/etc/merpati/merpati.toml";
   std::string name_;
   password_source password_;
   std::string target_;
+  mail::queue_filter queue_;
+  std::string queue_what_;
+  std::optional<std::uint32_t> queue_hours_;
+  bool all_rows_ = false;
   std::string file_;
   std::vector<std::string> words_;
   list_change list_;

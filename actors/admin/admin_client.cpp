@@ -7,6 +7,7 @@
 #include <httplib.h>
 #include <nlohmann/json.hpp>
 
+#include "actors/admin/queue_wire.hpp"
 #include "actors/admin/wire.hpp"
 
 namespace merpati::admin {
@@ -216,6 +217,31 @@ result<void> client::set_domain_alias(std::string_view name, std::string_view ta
 
 result<std::vector<std::string>> client::explain(const mail::explain_request& what) {
   return unpack_texts(state_->http.Post("/v1/explain", text_of(request_json(what)), "application/json"), "steps");
+}
+
+result<mail::queue_listing> client::list(const mail::queue_filter& which, std::size_t at_most) {
+  auto request = filter_json(which);
+  request["at_most"] = at_most;
+  auto body = unpack(state_->http.Post("/v1/queue/list", text_of(request), "application/json"));
+  if (!body)
+    return tl::unexpected(body.error());
+  mail::queue_listing out;
+  out.matching = member(*body, "matching", std::uint64_t{0});
+  for (const auto& value : member(*body, "recipients", json::array())) {
+    auto row = row_of(value);
+    if (!row)
+      return tl::unexpected(row.error());
+    out.recipients.push_back(std::move(*row));
+  }
+  return out;
+}
+
+result<std::uint64_t> client::change(mail::queue_action what, const mail::queue_filter& which) {
+  auto body = unpack(state_->http.Post("/v1/queue/change/" + std::string(name_of(what)), text_of(filter_json(which)),
+                                       "application/json"));
+  if (!body)
+    return tl::unexpected(body.error());
+  return member(*body, "changed", std::uint64_t{0});
 }
 
 result<void> client::reload() {

@@ -7,11 +7,12 @@
 
 #include "actors/mail/account_service.hpp"
 #include "actors/mail/address_service.hpp"
+#include "actors/mail/queue_service.hpp"
 
 namespace merpati::admin {
 
 /// Blocks while it asks. Any call answers unavailable when nobody listens.
-class client final : public mail::account_service, public mail::address_service {
+class client final : public mail::account_service, public mail::address_service, public mail::queue_service {
 public:
   client(std::string address, std::uint16_t port, std::string token);
   ~client() override;
@@ -34,6 +35,9 @@ public:
                                      const std::vector<std::string>& remove) override;
   result<void> set_domain_alias(std::string_view name, std::string_view target) override;
   result<std::vector<std::string>> explain(const mail::explain_request& what) override;
+
+  result<mail::queue_listing> list(const mail::queue_filter& which, std::size_t at_most) override;
+  result<std::uint64_t> change(mail::queue_action what, const mail::queue_filter& which) override;
 
   /// The daemon reads its certificates anew.
   result<void> reload();

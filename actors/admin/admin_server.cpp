@@ -9,6 +9,7 @@
 
 #include "actors/admin/address_routes.hpp"
 #include "actors/admin/http_answers.hpp"
+#include "actors/admin/queue_routes.hpp"
 #include "base/ascii.hpp"
 #include "base/crypto.hpp"
 #include "base/ip_address.hpp"
@@ -257,6 +258,8 @@ result<std::unique_ptr<server>> server::start(server_options options, services w
   s.add_users();
   if (s.what.addresses)
     add_address_routes(s.http, *s.what.addresses);
+  if (s.what.queue)
+    add_queue_routes(s.http, *s.what.queue);
 
   int port = s.options.port;
   bool bound = port == 0 ? (port = s.http.bind_to_any_port(s.options.address)) > 0

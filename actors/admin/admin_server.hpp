@@ -18,6 +18,8 @@
 //   POST /v1/addresses/LIST/members {"add":[...],"remove":[...]}
 //   PUT  /v1/domains/NAME/alias     {"of":"example.org"}
 //   POST /v1/explain                {"recipient":...,"sender":...,"account":...,"client_address":...}
+//   POST /v1/queue/list             a filter, see queue_wire.hpp: {"recipients":[...],"matching":0}
+//   POST /v1/queue/change/ACTION    a filter: {"changed":0}; ACTION: retry, hold, release, delete, bounce
 //   POST /v1/reload
 //
 // All of /v1 needs "Authorization: Bearer TOKEN". A failure is {"error":"not_found","what":"..."} with a fitting
@@ -35,6 +37,7 @@
 #include "actors/admin/admin_views.hpp"
 #include "actors/mail/account_service.hpp"
 #include "actors/mail/address_service.hpp"
+#include "actors/mail/queue_service.hpp"
 #include "actors/runtime/stats.hpp"
 #include "base/result.hpp"
 
@@ -53,6 +56,7 @@ struct server_limits {
 struct services {
   mail::account_service* accounts = nullptr;  ///< outlives the server
   mail::address_service* addresses = nullptr; ///< likewise; null: these paths are not there
+  mail::queue_service* queue = nullptr;       ///< likewise
   std::function<result<void>()> health;       ///< a failure's sentence is the reason shown
   std::function<std::vector<runtime::actor_stats>()> actors;
   std::function<std::vector<runtime::kind_stats>()> kinds;

@@ -49,6 +49,7 @@ public:
   conversation_over outcome() const {
     conversation_over out;
     out.useful = useful_;
+    out.tls_failed = tls_failed_;
     if (const auto& why = engine_.failure()) {
       out.permanent = why->status.starts_with('5');
       out.why = {why->status, remote_, why->text};
@@ -89,8 +90,10 @@ private:
     if (verifies())
       context = settings_.shared->trusted_certificate;
     auto shaken = co_await io_.start_client_tls(std::move(context), settings_.host_name);
-    if (!shaken)
+    if (!shaken) {
+      tls_failed_ = true;
       lose("TLS handshake failed: " + shaken.error().what);
+    }
   }
 
   task<void> read_more() {
@@ -214,6 +217,7 @@ private:
   std::optional<session::body_stream> body_;
   bool useful_ = false;
   bool engine_lost_ = false;
+  bool tls_failed_ = false;
 };
 
 /// Tells the agent how it ended, also when the coroutine is destroyed.

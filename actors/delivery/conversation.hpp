@@ -15,6 +15,7 @@ namespace merpati::delivery {
 struct conversation_over {
   bool useful = false; ///< jobs were taken; else `why` tells what kept it from that
   bool permanent = false;
+  bool tls_failed = false; ///< the handshake did
   reason why;
 };
 

@@ -12,12 +12,27 @@ namespace merpati::delivery {
 
 namespace {
 
+struct connection_gone {
+  caf::actor_addr connection;
+};
+
+} // namespace
+
+} // namespace merpati::delivery
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::connection_gone)
+
+namespace merpati::delivery {
+
+namespace {
+
 /// A host that is named "unix:" and a path.
 constexpr std::string_view socket_prefix = "unix:";
 
 struct candidate {
   std::string name;
   net::remote_endpoint where;
+  bool without_tls = false; ///< its handshake failed before
 };
 
 struct agent_state {
@@ -28,7 +43,8 @@ struct agent_state {
   std::deque<candidate> left;
   std::uint64_t number = 0;
   destination_actor destination;
-  caf::actor_addr connection; ///< of the conversation that is under way
+  candidate current;
+  caf::actor_addr connection; ///< of the conversation with it
   runtime::stats_handle stats;
   connection_failed failure; ///< of the host that was tried last
 };
@@ -40,7 +56,7 @@ std::deque<candidate> candidates_of(const hop& next, const mail_hosts& hosts) {
   if (next.host.starts_with(socket_prefix)) {
     net::remote_endpoint where;
     where.path = next.host.substr(socket_prefix.size());
-    out.push_back({next.host, std::move(where)});
+    out.push_back({next.host, std::move(where), false});
     return out;
   }
   for (const auto& host : hosts)
@@ -48,7 +64,7 @@ std::deque<candidate> candidates_of(const hop& next, const mail_hosts& hosts) {
       net::remote_endpoint where;
       where.address = address;
       where.port = next.port;
-      out.push_back({host.name, std::move(where)});
+      out.push_back({host.name, std::move(where), false});
     }
   return out;
 }
@@ -57,7 +73,11 @@ void try_next(self_pointer self);
 
 void begin_conversation(self_pointer self, const candidate& with, net::connected& opened) {
   auto& state = self->state;
-  conversation_settings talk{state.shared, state.next,        with.name,
+  auto next = state.next;
+  if (with.without_tls)
+    next.tls = config::hop_tls::none;
+  state.current = with;
+  conversation_settings talk{state.shared, std::move(next),   with.name,
                              state.number, state.destination, caf::actor_cast<caf::actor>(self)};
   auto factory = [talk](caf::actor_system& system, net::accepted_connection accepted) {
     runtime::session_settings session;
@@ -122,14 +142,8 @@ caf::behavior run_agent(self_pointer self, context_ptr shared, hop next, const m
   state.destination = std::move(destination);
   state.stats = runtime::stats_handle::add(self->id(), agent_state::name);
   self->set_default_handler(caf::drop);
-  self->set_down_handler([self](const caf::down_msg& down) {
-    if (down.source != self->state.connection)
-      return;
-    // Its session said nothing: it could not even begin.
-    self->state.connection = nullptr;
-    self->state.failure.why = {"4.3.0", "", "the session of a new connection failed"};
-    try_next(self);
-  });
+  // CAF lets the news of an end overtake messages that were sent before it: what the session said comes first.
+  self->set_down_handler([self](const caf::down_msg& down) { self->send(self, connection_gone{down.source}); });
   try_next(self);
   return {[self](conversation_over& over) {
             self->state.connection = nullptr;
@@ -138,10 +152,26 @@ caf::behavior run_agent(self_pointer self, context_ptr shared, hop next, const m
               return;
             }
             auto& failure = self->state.failure;
+            // RFC 7435: without encryption is better than not at all, where nothing else was asked for.
+            if (over.tls_failed && self->state.next.tls == config::hop_tls::may && !self->state.next.implicit_tls
+                && !self->state.current.without_tls) {
+              log::info("delivery: {}: {}; once more without TLS", over.why.remote, over.why.text);
+              self->state.current.without_tls = true;
+              self->state.left.push_front(self->state.current);
+              return try_next(self);
+            }
             // A refusal for good by one host is the word of all of them only when no other takes the mail.
             failure.permanent = over.permanent;
             failure.why = std::move(over.why);
             log::info("delivery: {}: {}", failure.why.remote, failure.why.text);
+            try_next(self);
+          },
+          [self](const connection_gone& gone) {
+            if (gone.connection != self->state.connection)
+              return;
+            // Its session said nothing: it could not even begin.
+            self->state.connection = nullptr;
+            self->state.failure.why = {"4.3.0", "", "the session of a new connection failed"};
             try_next(self);
           },
           [self](runtime::stop_request) { self->quit(); }};

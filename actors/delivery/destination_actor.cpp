@@ -33,6 +33,9 @@ struct idle_over {
   std::uint64_t agent = 0;
 };
 struct rest_over {};
+struct agent_gone {
+  caf::actor_addr agent;
+};
 
 } // namespace
 
@@ -40,12 +43,14 @@ struct rest_over {};
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::idle_over)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::rest_over)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::agent_gone)
 
 namespace merpati::delivery {
 
 namespace {
 
-using destination_impl = destination_actor::extend<caf::reacts_to<idle_over>, caf::reacts_to<rest_over>>;
+using destination_impl =
+    destination_actor::extend<caf::reacts_to<idle_over>, caf::reacts_to<rest_over>, caf::reacts_to<agent_gone>>;
 
 /// One delivery agent, from its connection's grant to its end.
 struct agent {
@@ -371,8 +376,8 @@ destination_impl::behavior_type run_destination(destination_impl::stateful_point
   self->set_down_handler([self](const caf::down_msg& down) {
     if (down.source == self->state.queue.address())
       self->quit(); // a new queue loads all recipients again
-    else
-      self->state.agent_ended(down.source);
+    else            // CAF lets the news of an end overtake what was sent before it: the agent's last result comes first
+      self->send(self, agent_gone{down.source});
   });
   return {
       [self](add_recipients& m) {
@@ -393,6 +398,7 @@ destination_impl::behavior_type run_destination(destination_impl::stateful_point
       [self](runtime::stop_request) { self->state.stop(); },
       [self](const idle_over& m) { self->state.end_idle(m); },
       [self](rest_over) { self->state.end_rest(); },
+      [self](const agent_gone& m) { self->state.agent_ended(m.agent); },
   };
 }
 

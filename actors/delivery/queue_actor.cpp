@@ -30,6 +30,9 @@ struct look_at_all {};
 struct wake {
   std::uint64_t number = 0;
 };
+struct destination_gone {
+  caf::actor_addr destination;
+};
 struct commit_again {
   std::shared_ptr<settlement> what;
 };
@@ -42,13 +45,14 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::look)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::look_at_all)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::wake)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::commit_again)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::destination_gone)
 
 namespace merpati::delivery {
 
 namespace {
 
 using queue_impl = queue_actor::extend<caf::reacts_to<look>, caf::reacts_to<look_at_all>, caf::reacts_to<wake>,
-                                       caf::reacts_to<commit_again>>;
+                                       caf::reacts_to<commit_again>, caf::reacts_to<destination_gone>>;
 
 using row_key = std::pair<std::uint32_t, std::uint64_t>; // shard, waiting_id
 
@@ -371,7 +375,8 @@ queue_impl::behavior_type run_queue(queue_impl::stateful_pointer<queue_state> se
   state.shared = std::move(shared);
   state.looked_to.resize(state.shared->store->shards());
   state.stats = runtime::stats_handle::add(self->id(), queue_state::name);
-  self->set_down_handler([self](const caf::down_msg& down) { self->state.destination_ended(down.source); });
+  // CAF lets the news of an end overtake what was sent before it: results come first.
+  self->set_down_handler([self](const caf::down_msg& down) { self->send(self, destination_gone{down.source}); });
   state.look_everywhere();
   return {
       [self](const store::waiting_touched& m) { self->state.touched(m); },
@@ -394,6 +399,7 @@ queue_impl::behavior_type run_queue(queue_impl::stateful_pointer<queue_state> se
         self->state.waking.reset();
         self->state.request_look();
       },
+      [self](const destination_gone& m) { self->state.destination_ended(m.destination); },
       [self](commit_again& m) { self->state.commit(std::move(m.what)); },
   };
 }

@@ -60,7 +60,7 @@ class ScriptedServer:
                 answer = self.reply(number, word.decode("ascii", "replace"))
                 if answer is None:
                     return
-                if in_data and answer.startswith(b"2"):
+                if in_data and answer.startswith(b"2") and message:  # a dot alone answers a needless 354
                     self.messages.append(message)
                 in_data = word.upper() == b"DATA" and answer.startswith(b"354")
                 message = b""
@@ -154,6 +154,21 @@ class DeliveryTest(unittest.TestCase):
         self.assertEqual(attempts["n"], len(broken))
         daemon.stop()
         self.assertEqual(len(far.messages), 1)
+
+    def test_where_tls_fails_mail_goes_without(self):
+        def reply(number, line):
+            if line.upper().startswith("EHLO"):
+                return b"250-scripted\r\n250 STARTTLS\r\n"
+            if line.upper() == "STARTTLS":
+                return b"220 go\r\n" if number == 0 else b"454 no\r\n"
+            return b"this is no TLS\r\n" if number == 0 else polite(number, line)
+
+        far = self.server(reply)
+        daemon = self.site({"far.example": far.port}, "first_retry_seconds = 3600")
+        self.send(daemon, ["bob@far.example"])
+        eventually(lambda: far.messages, "the attempt without TLS")
+        self.assertNotIn("STARTTLS", [line for number, line in far.heard if number == 1])
+        daemon.stop()
 
     def test_a_message_whose_reply_is_lost_is_sent_again(self):
         def reply(number, line):
