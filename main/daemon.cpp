@@ -20,16 +20,14 @@
 #include "actors/net/listener.hpp"
 #include "actors/policy/door_actor.hpp"
 #include "actors/runtime/supervisor.hpp"
-#include "actors/session/imap_session.hpp"
-#include "actors/session/pop3_session.hpp"
 #include "actors/session/services.hpp"
-#include "actors/session/smtp_session.hpp"
 #include "actors/store/io_actor.hpp"
 #include "actors/store/node_store.hpp"
 #include "actors/store/writer_actor.hpp"
 #include "base/log.hpp"
 #include "main/certificates.hpp"
 #include "main/delivery_context.hpp"
+#include "main/listener_setup.hpp"
 #include "main/srs_secret.hpp"
 #include "main/store_layout.hpp"
 
@@ -68,60 +66,6 @@ result<std::shared_ptr<const tls::server_context>> load_certificates(const confi
   if (!sources)
     return tl::make_unexpected(sources.error());
   return tls::server_context::create(std::move(*sources));
-}
-
-std::string refusal_of(config::listener_kind kind) {
-  switch (kind) {
-  case config::listener_kind::smtp:
-  case config::listener_kind::lmtp:
-  case config::listener_kind::submission: return "421 4.7.0 Too many connections, try again later\r\n";
-  case config::listener_kind::imap: return "* BYE [LIMIT] Too many connections, try again later\r\n";
-  case config::listener_kind::pop3: return "-ERR [SYS/TEMP] too many connections, try again later\r\n";
-  default: return {}; // implicit TLS: nothing can be said in clear
-  }
-}
-
-/// The protocol name of ALPN (IANA's registry has none for SMTP).
-std::string alpn_of(config::listener_kind kind) {
-  switch (kind) {
-  case config::listener_kind::imaps: return "imap";
-  case config::listener_kind::pop3s: return "pop3";
-  default: return {};
-  }
-}
-
-std::function<runtime::task<void>(runtime::session_io&)> session_root(session::services_ptr services,
-                                                                      const config::listener& where,
-                                                                      const std::vector<config::milter>& filters) {
-  session::door entrance;
-  entrance.implicit_tls = config::implicit_tls(where.kind);
-  entrance.plaintext_login = where.plaintext_login;
-  entrance.xclient_from = where.xclient_from;
-  entrance.kind = std::string(config::to_string(where.kind));
-  for (const auto& filter : filters)
-    if (std::find(filter.listeners.begin(), filter.listeners.end(), where.kind) != filter.listeners.end())
-      entrance.filters.push_back(filter);
-  switch (where.kind) {
-  case config::listener_kind::smtp:
-    return [=](runtime::session_io& io) {
-      return session::run_smtp_session(io, services, entrance, smtp::server_kind::mx);
-    };
-  case config::listener_kind::lmtp:
-    return [=](runtime::session_io& io) {
-      return session::run_smtp_session(io, services, entrance, smtp::server_kind::lmtp);
-    };
-  case config::listener_kind::submission:
-  case config::listener_kind::submissions:
-    return [=](runtime::session_io& io) {
-      return session::run_smtp_session(io, services, entrance, smtp::server_kind::submission);
-    };
-  case config::listener_kind::imap:
-  case config::listener_kind::imaps:
-    return [=](runtime::session_io& io) { return session::run_imap_session(io, services, entrance); };
-  case config::listener_kind::pop3:
-  case config::listener_kind::pop3s: break;
-  }
-  return [=](runtime::session_io& io) { return session::run_pop3_session(io, services, entrance); };
 }
 
 } // namespace
@@ -335,34 +279,8 @@ void mail_daemon::state::plan_sessions() {
 }
 
 result<void> mail_daemon::state::bind(const config::listener& where) {
-  net::listener_settings listening;
-  listening.kind = std::string(config::to_string(where.kind));
-  listening.address = where.address;
-  listening.port = where.port;
-  listening.socket_mode = where.socket_mode;
-  listening.limiter = limiter;
+  auto listening = listener_for(where, settings.milters, services, limiter);
   listening.sessions = sessions;
-  listening.refusal = refusal_of(where.kind);
-  if (!where.proxy_from.empty())
-    listening.is_proxy = [from = where.proxy_from](std::string_view address) { return contains(from, address); };
-  listening.make_session = [shared = services, where, limiter = limiter,
-                            filters = settings.milters](caf::actor_system& system_, net::accepted_connection accepted) {
-    runtime::session_settings session;
-    session.kind = std::string(config::to_string(where.kind));
-    session.connection = std::move(accepted.connection);
-    session.info = std::move(accepted.info);
-    session.output = std::move(accepted.output);
-    if (config::implicit_tls(where.kind))
-      session.tls = shared->tls();
-    session.alpn = alpn_of(where.kind);
-    session.root = session_root(shared, where, filters);
-    if (contains(where.proxy_from, session.info.remote_address))
-      session.admit_proxied = [limiter](std::string_view address) -> std::shared_ptr<void> {
-        auto admitted = limiter->admit(address);
-        return admitted ? std::make_shared<net::admission>(std::move(admitted)) : nullptr;
-      };
-    return caf::actor_cast<caf::actor>(runtime::spawn_session(system_, std::move(session)));
-  };
   auto bound = net::listen(*system, listening);
   if (!bound)
     return tl::make_unexpected(bound.error());

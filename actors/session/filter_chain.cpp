@@ -34,11 +34,6 @@ void add_parameters(std::vector<std::string>& out, const smtp::mail_parameters& 
     out.emplace_back("SMTPUTF8");
 }
 
-template <class Path>
-std::string mailer_of(const Path&) {
-  return "smtp";
-}
-
 std::optional<smtp::mailbox> mailbox_of(std::string_view text) {
   if (!text.starts_with('<')) {
     auto bare = smtp::parse_mailbox(text, {.utf8 = true});
@@ -95,7 +90,7 @@ milter::macro_table filter_chain::macros() const {
   if (from_) {
     out["{mail_addr}"] = from_->sender ? smtp::write_mailbox(*from_->sender) : std::string();
     out["{mail_host}"] = from_->sender ? from_->sender->domain : std::string();
-    out["{mail_mailer}"] = mailer_of(from_->sender);
+    out["{mail_mailer}"] = "smtp";
   }
   return out;
 }
@@ -246,11 +241,11 @@ task<std::optional<smtp::reply>> filter_chain::content_of(link& to, filtered_mes
   said = {};
   refused = co_await ask(to, std::move(end), known, said);
   if (!refused && !discard_)
-    refused = apply(to, said, message);
+    apply(to, said, message);
   co_return refused;
 }
 
-std::optional<smtp::reply> filter_chain::apply(const link& from, const milter::said& said, filtered_message& message) {
+void filter_chain::apply(const link& from, const milter::said& said, filtered_message& message) {
   using kind = milter::modification::kind;
   bool header = false;
   std::optional<std::string> body;
@@ -295,7 +290,6 @@ std::optional<smtp::reply> filter_chain::apply(const link& from, const milter::s
       message.header += "\r\n";
     message.changed = true;
   }
-  return std::nullopt;
 }
 
 void filter_chain::abort() {

@@ -67,7 +67,7 @@ private:
                                                 milter::said& said);
   runtime::task<std::optional<smtp::reply>> ask_all(std::vector<milter::step> steps, milter::macro_table macros);
   runtime::task<std::optional<smtp::reply>> content_of(link& to, filtered_message& message);
-  std::optional<smtp::reply> apply(const link& from, const milter::said& said, filtered_message& message);
+  void apply(const link& from, const milter::said& said, filtered_message& message);
 
   runtime::session_io& io_;
   const services& services_;

@@ -22,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "protocols/smtp/client_extensions.hpp"
 #include "protocols/smtp/client_reply.hpp"
 #include "protocols/smtp/envelope.hpp"
 #include "protocols/text/dot_stuffing_writer.hpp"
@@ -42,25 +43,6 @@ struct client_options {
   std::string user;          ///< AUTH; empty: none
   std::string password;
   bool plaintext_auth_allowed = false; ///< without TLS: hosts on this machine only
-};
-
-/// What the answer to EHLO offers.
-struct client_extensions {
-  bool pipelining = false;
-  bool eight_bit_mime = false;
-  bool smtputf8 = false;
-  bool chunking = false;
-  bool binary_mime = false;
-  bool dsn = false;
-  bool starttls = false;
-  bool require_tls = false;
-  bool priority = false;
-  bool size = false;
-  std::uint64_t size_limit = 0;     ///< of SIZE; 0: none is told
-  std::size_t recipients_limit = 0; ///< of LIMITS RCPTMAX; 0: none is told
-  std::size_t messages_limit = 0;   ///< of LIMITS MAILMAX; 0: none is told
-  bool auth_plain = false;
-  bool auth_login = false;
 };
 
 struct client_message {
@@ -152,7 +134,7 @@ private:
   void after_hello();
   void begin_auth();
   void take_auth(const client_reply& reply);
-  void fail_connection(const client_reply& reply, std::string_view what);
+  void fail_connection(const client_reply& reply);
   void fail_connection(client_failure why);
 
   bool refuse_as_it_is();
