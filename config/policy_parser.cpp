@@ -1,6 +1,7 @@
 #include "config/policy_parser.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/address_range.hpp"
 #include "base/ascii.hpp"
@@ -20,11 +21,29 @@ void take(table_reader& table, std::string_view key, std::int64_t least, std::in
     into = T(*value);
 }
 
+/// Lists are asked about each client, all at once.
+constexpr std::size_t lists_most = 20;
+/// A name has 253 characters (RFC 1035 2.3.4, without the length octets of its ends), of which an IPv6 address
+/// backwards takes 64 (RFC 5782 2.4).
+constexpr std::size_t zone_most = 253 - 64;
+constexpr std::size_t label_most = 63; // RFC 1035 2.3.4
+
+bool is_label(std::string_view text) {
+  return !text.empty() && text.size() <= label_most
+         && std::all_of(text.begin(), text.end(), [](char c) { return ascii::is_alnum(c) || c == '-' || c == '_'; });
+}
+
 bool is_zone(std::string_view text) {
-  return !text.empty() && text.size() <= 200 && text.front() != '.' && text.back() != '.'
-         && text.find("..") == std::string_view::npos && std::all_of(text.begin(), text.end(), [](char c) {
-              return ascii::is_alnum(c) || c == '-' || c == '.' || c == '_';
-            });
+  if (text.size() > zone_most)
+    return false;
+  for (;;) {
+    const auto dot = text.find('.');
+    if (!is_label(text.substr(0, dot)))
+      return false;
+    if (dot == std::string_view::npos)
+      return true;
+    text.remove_prefix(dot + 1);
+  }
 }
 
 /// "127.0.0.2" or "127.0.0.2-127.0.0.11".
@@ -51,15 +70,13 @@ std::optional<answer_range> parse_answer(std::string_view text) {
   return answer_range{*first, *last};
 }
 
-/// Each is asked about each client.
-constexpr std::size_t most_lists = 20;
-
 void read_list(const toml::table& entry, bool welcome, policy_settings& into, problem_list& report) {
   const std::string name = welcome ? "[[policy.dnswl]]" : "[[policy.dnsbl]]";
   table_reader table(&entry, name, report);
   address_list out;
   out.welcome = welcome;
-  out.zone = ascii::lower(table.text("zone").value_or(""));
+  const auto zone = table.text("zone");
+  out.zone = ascii::lower(zone.value_or(""));
   if (!welcome)
     take(table, "weight", 1, 1'000, out.weight);
   for (const auto& text : table.texts("answers")) {
@@ -70,14 +87,29 @@ void read_list(const toml::table& entry, bool welcome, policy_settings& into, pr
                  "write \"127.0.0.2\", or \"127.0.0.2-127.0.0.11\" for a range");
   }
   table.finish();
-  const bool wrong_type = out.zone.empty() && table.has("zone") && !entry["zone"].is_string(); // told already
-  if (!is_zone(out.zone) && !wrong_type)
-    report.add(table.has("zone") ? table.line("zone") : table.line(), name + " has no zone",
+  if (!table.has("zone"))
+    report.add(table.line(), name + " has no zone",
                "add zone = \"list.example\": the domain below which the list answers");
-  if (into.lists.size() == most_lists)
-    report.add(table.line(), name + " is one list too many: each client waits for all " + std::to_string(most_lists),
-               "keep those that matter");
+  else if (zone && !is_zone(out.zone))
+    report.add(table.line("zone"), "zone \"" + *zone + "\" of " + name + " is no domain that a list can be below",
+               "write it like \"list.example\"");
   into.lists.push_back(std::move(out));
+}
+
+void read_lists(table_reader& policy, policy_settings& into, problem_list& report) {
+  bool too_many = false;
+  for (const bool welcome : {false, true}) {
+    for (const auto* entry : policy.tables(welcome ? "dnswl" : "dnsbl")) {
+      if (into.lists.size() < lists_most) {
+        read_list(*entry, welcome, into, report);
+      } else if (!std::exchange(too_many, true)) {
+        report.add(line_of(*entry),
+                   "more than " + std::to_string(lists_most)
+                       + " lists of addresses in [policy], each of which is asked about each client",
+                   "keep those that you need, and remove the others");
+      }
+    }
+  }
 }
 
 void read_greylist(table_reader& policy, greylist_settings& into, problem_list& report) {
@@ -115,9 +147,7 @@ void read_policy(table_reader& root, policy_settings& into, problem_list& report
     if (!address_range::parse(text))
       report.add(table.line("exempt"), "\"" + text + "\" in exempt of [policy] is no address and no range",
                  "write \"192.0.2.1\", \"192.0.2.0/24\" or \"2001:db8::/32\"");
-  for (const bool welcome : {false, true})
-    for (const auto* entry : table.tables(welcome ? "dnswl" : "dnsbl"))
-      read_list(*entry, welcome, into, report);
+  read_lists(table, into, report);
   read_greylist(table, into.greylist, report);
   read_rates(table, into.rates, report);
   table.finish();

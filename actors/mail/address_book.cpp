@@ -65,6 +65,17 @@ struct canonical_settings {
   }
 };
 
+// RFC 5321 4.5.3.1.1, quotes included: an address that a client could not name would get no bounces.
+result<void> has_room_for_bounces(const std::string& list) {
+  constexpr auto most = smtp::address_limits::local_part_bytes;
+  if (smtp::write_local_part(bounce_address(list).local_part).size() <= most)
+    return {};
+  return fail(errc::invalid, list
+                                 + " is too long for a list: with -bounces, where its bounces go, the part before @ "
+                                   "would have more than "
+                                 + std::to_string(most) + " octets");
+}
+
 error no_address(const std::string& address) {
   return {errc::not_found, "there is no alias, list or forward " + address};
 }
@@ -127,12 +138,10 @@ result<void> address_book::check_place(const address_entry& entry) {
     return fail(errc::already_exists, entry.address + " is an account");
   if (entry.address.starts_with('@') && !std::holds_alternative<alias_settings>(entry.settings))
     return fail(errc::invalid, "a catch-all is an alias; a list needs an address of its own");
-  // Its bounces come to "LIST-bounces", and a local part has 64 octets at most (RFC 5321 4.5.3.1.1).
-  constexpr std::size_t longest_list = 64 - std::string_view("-bounces").size();
-  if (std::holds_alternative<list_settings>(entry.settings) && entry.address.rfind('@') > longest_list)
-    return fail(errc::invalid,
-                "the name of a list has at most " + std::to_string(longest_list) + " octets before its @");
   const auto before = view->address(entry.address);
+  if (!before && std::holds_alternative<list_settings>(entry.settings))
+    if (auto room = has_room_for_bounces(entry.address); !room)
+      return room;
   auto settings = before ? read_settings(before->settings) : result<address_settings>(entry.settings);
   if (settings && settings->index() != entry.settings.index())
     return fail(errc::already_exists, entry.address + " is an alias or list already; remove it first");

@@ -66,6 +66,16 @@ std::string list_fields(const std::string& address, const list_settings& list) {
   return out + "Precedence: list\r\n";
 }
 
+std::string describe(const std::vector<dead_end>& dead_ends) {
+  constexpr std::size_t named = 10; // more would be a line that nobody reads to its end
+  std::string out;
+  for (std::size_t i = 0; i != std::min(named, dead_ends.size()); ++i)
+    out += (i == 0 ? "" : ", ") + dead_ends[i].address + " of " + dead_ends[i].behind;
+  if (dead_ends.size() > named)
+    out += " and " + std::to_string(dead_ends.size() - named) + " more";
+  return out;
+}
+
 delivery_plan::delivery_plan(const routing_rules& rules, sender_facts sender, timestamp now, step_recorder* recorder)
     : rules_(rules), sender_(std::move(sender)), now_(now), recorder_(recorder) {}
 
@@ -165,13 +175,13 @@ result<delivery_plan::outcomes> delivery_plan::follow_once(const storage::read_v
     return at->second;
   if (next.depth == depth_limit)
     return outcomes{went_in_circles};
-  auto came_to = follow_all(view, targets, next);
+  auto came_to = follow_all(view, address, targets, next);
   if (came_to)
     at->second = *came_to & (reached | reached_before) ? outcomes{reached_before} : *came_to;
   return came_to;
 }
 
-result<delivery_plan::outcomes> delivery_plan::follow_all(const storage::read_view& view,
+result<delivery_plan::outcomes> delivery_plan::follow_all(const storage::read_view& view, const std::string& address,
                                                           const std::vector<std::string>& targets, const way& next) {
   outcomes all = 0;
   way deeper = next;
@@ -185,7 +195,7 @@ result<delivery_plan::outcomes> delivery_plan::follow_all(const storage::read_vi
       return came_to;
     if (*came_to & is_dead_end) {
       note(recorder_, target, " does not exist any more");
-      dead_ends_.push_back(target);
+      dead_ends_.push_back({target, address});
     }
     all = static_cast<outcomes>(all | (*came_to & ~is_dead_end));
   }

@@ -32,6 +32,15 @@ enum class admission : std::uint8_t {
   loop,         ///< aliases or lists that lead to themselves only
 };
 
+/// What an alias, a list or a forward leads to and is not there any more.
+struct dead_end {
+  std::string address; ///< that is gone
+  std::string behind;  ///< the alias, list or account that leads to it
+};
+
+/// "gone@example.org of all@example.org, ..." for a line in the log: the first ten, and how many more.
+std::string describe(const std::vector<dead_end>& dead_ends);
+
 class delivery_plan {
 public:
   struct local_delivery {
@@ -79,8 +88,8 @@ public:
   std::vector<std::string> fronts() const;
   /// The message came here before: a Delivered-To of it (its value) names an address that this plan passes it on from.
   bool is_loop(std::string_view delivered_to) const;
-  /// Addresses behind aliases and lists that do not exist any more.
-  const std::vector<std::string>& dead_ends() const noexcept { return dead_ends_; }
+  /// Of all recipients so far, each once.
+  const std::vector<dead_end>& dead_ends() const noexcept { return dead_ends_; }
 
 private:
   /// How a delivery came about.
@@ -102,7 +111,8 @@ private:
   result<outcomes> follow(const storage::read_view& view, route where, const way& so_far);
   result<outcomes> follow_once(const storage::read_view& view, const std::string& address,
                                const std::vector<std::string>& targets, const way& next);
-  result<outcomes> follow_all(const storage::read_view& view, const std::vector<std::string>& targets, const way& next);
+  result<outcomes> follow_all(const storage::read_view& view, const std::string& address,
+                              const std::vector<std::string>& targets, const way& next);
   result<outcomes> pass(const storage::read_view& view, const to_account& account, const way& so_far);
   result<outcomes> expand(const storage::read_view& view, const to_list& list, const way& so_far);
   outcomes deliver(const storage::read_view& view, const to_account& account, const way& so_far);
@@ -122,7 +132,7 @@ private:
   std::set<std::string> remotes_;
   std::map<std::string, outcomes> followed_; ///< aliases, lists and forwards, with what they came to
   std::set<std::string> passed_on_;          ///< addresses that the message leaves with a Delivered-To of theirs
-  std::vector<std::string> dead_ends_;
+  std::vector<dead_end> dead_ends_;
 };
 
 /// The fields that a list puts before a message (RFC 2919, RFC 2369), and Delivered-To, which ends loops.

@@ -326,8 +326,10 @@ task<std::vector<smtp::reply>> smtp_transaction::store(mail::taken_message taken
     log::info("smtp: message {} from {} stored: {} recipients, {} mailboxes, {} wait", message_id_,
               io_.info().remote_address, envelope_->recipients.size(), reply->done->places.size(),
               reply->done->waiting.size());
-    for (const auto& address : plan_->dead_ends())
-      log::info("smtp: message {} does not reach {}, which an alias or a list still names", message_id_, address);
+    if (!plan_->dead_ends().empty())
+      log::info("smtp: message {} was not sent to what does not exist any more: {}; take it out with merpati alias, "
+                "merpati list or merpati user forward",
+                message_id_, mail::describe(plan_->dead_ends()));
     replies = replies_to(*reply->done);
   }
   co_return replies;

@@ -510,14 +510,14 @@ trust_anchor = "root.key"
            "\"192.0.2.0/24\" or \"2001:db8::/32\"");
   CHECK(only_error("[[policy.dnsbl]]\nweight = 1\n")
         == "7: [[policy.dnsbl]] has no zone; add zone = \"list.example\": the domain below which the list answers");
-  CHECK(only_error("[[policy.dnsbl]]\nzone = \"a..b\"\n")
-        == "8: [[policy.dnsbl]] has no zone; add zone = \"list.example\": the domain below which the list answers");
   CHECK(only_error("[[policy.dnsbl]]\nzone = 5\n")
         == "8: zone in [[policy.dnsbl]] is a whole number, not a text; put it in double quotes");
-  std::string many;
-  for (int i = 0; i != 21; ++i)
-    many += "[[policy.dnsbl]]\nzone = \"l" + std::to_string(i) + ".example\"\n";
-  CHECK(only_error(many).find("one list too many") != std::string::npos);
+  const std::string long_label(64, 'a');
+  const std::string deep = std::string(60, 'a') + '.' + std::string(60, 'b') + '.' + std::string(60, 'c') + ".defghij";
+  for (const std::string zone : {"a..b", "", ".", "a.", ".a", "a b", long_label.c_str(), deep.c_str()})
+    CHECK(only_error("[[policy.dnswl]]\nzone = \"" + zone + "\"\n")
+          == "8: zone \"" + zone
+                 + "\" of [[policy.dnswl]] is no domain that a list can be below; write it like \"list.example\"");
   CHECK(only_error("[[policy.dnswl]]\nzone = \"a.example\"\nanswers = [\"10.0.0.1\"]\n")
         == "9: \"10.0.0.1\" in answers of [[policy.dnswl]] is no answer of a list; write \"127.0.0.2\", or "
            "\"127.0.0.2-127.0.0.11\" for a range");
@@ -526,4 +526,21 @@ trust_anchor = "root.key"
   CHECK(only_error("[resolver]\nforwarders = [\"dns.example\"]\n")
         == "8: \"dns.example\" in forwarders of [resolver] is no address of a server; write a numeric one, such as "
            "\"192.0.2.53\" or \"192.0.2.53@5353\"");
+}
+
+TEST_CASE("there are not too many lists of addresses", "[config]") {
+  const auto lists = [](int bad, int good) {
+    std::string out;
+    for (int i = 0; i != bad + good; ++i)
+      out += std::string(i < bad ? "[[policy.dnsbl]]" : "[[policy.dnswl]]") + "\nzone = \"l" + std::to_string(i)
+             + ".example\"\n";
+    return out;
+  };
+  CHECK(config::parse(good_head + good_listener + lists(15, 5), "/etc/merpati/merpati.toml")->policy.lists.size()
+        == 20);
+  for (const auto& text : {lists(21, 0), lists(15, 6), lists(12, 30), lists(30, 12)})
+    CHECK(
+        only_error(text)
+        == "47: more than 20 lists of addresses in [policy], each of which is asked about each client; keep those that "
+           "you need, and remove the others");
 }

@@ -259,6 +259,15 @@ class SmtpTest(unittest.TestCase):
         client.rcpt(address("bob"))
         self.assertReply(client.data(message("forged", sender="bob")), 550, b"5.7.1")
 
+    def test_what_an_alias_leads_to_and_is_gone_is_in_the_log(self):
+        self.daemon.command("alias", "set", address("both"), address("bob"), address("gone"))
+        self.mx().sendmail("outside@example.net", [address("both")], message("one of two is gone"))
+        self.assertEqual(len(self.stored("bob", "one of two is gone")), 1)
+        lines = [line for line in self.daemon.log.read_text().splitlines() if address("gone") in line]
+        self.assertEqual(len(lines), 1, lines)
+        self.assertRegex(lines[0], r" info smtp: message \w+ was not sent to what does not exist any more: "
+                                   rf"{address('gone')} of {address('both')};")
+
     def test_many_messages_in_one_session(self):
         client = self.submission()
         for number in range(20):

@@ -77,6 +77,23 @@ TEST_CASE("aliases, lists and forwards are made, shown, changed and removed thro
   CHECK(c.address("alice@example.org").error().code == errc::not_found);
 }
 
+TEST_CASE("a list's name leaves room for the address of its bounces") {
+  site s;
+  // RFC 5321 4.5.3.1.1: 64 octets, of which -bounces takes eight.
+  CHECK(s.client->put_address({std::string(56, 'l') + "@example.org", mail::list_settings{}}));
+  const auto refused = s.client->put_address({std::string(57, 'l') + "@example.org", mail::list_settings{}});
+  REQUIRE(!refused);
+  CHECK(refused.error().code == errc::invalid);
+  CHECK(refused.error().what
+        == std::string(57, 'l')
+               + "@example.org is too long for a list: with -bounces, where its bounces go, the part before @ would "
+                 "have more than 64 octets");
+  // Quotes count.
+  CHECK(s.client->put_address({'"' + std::string(53, 'l') + " \"@example.org", mail::list_settings{}}));
+  CHECK(!s.client->put_address({'"' + std::string(54, 'l') + " \"@example.org", mail::list_settings{}}));
+  CHECK(s.client->put_address({std::string(64, 'l') + "@example.org", mail::alias_settings{{"bob@example.org"}}}));
+}
+
 TEST_CASE("what can't be is refused with a reason") {
   site s;
   auto& c = *s.client;

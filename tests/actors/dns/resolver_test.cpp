@@ -27,14 +27,14 @@ test::dns_server::content zones() {
 
 class fixture {
 public:
-  test::dns_server server{zones()};
+  test::dns_server server;
   std::shared_ptr<policy::counters> counters = std::make_shared<policy::counters>();
   config::resolver_settings settings;
   caf::actor_system_config config;
   caf::actor_system system{config};
   dns::resolver_actor resolver;
 
-  fixture() {
+  explicit fixture(test::dns_server::content known = zones()) : server(std::move(known)) {
     settings.forwarders = {server.address()};
     settings.timeout = 20s;
   }
@@ -119,6 +119,27 @@ TEST_CASE("a query has its time, and there are not too many of them", "[dns]") {
   CHECK(code(second) == errc::too_many);
   CHECK(code(first) == errc::unavailable);
   CHECK(f.counters->dns_failures.get() == 2);
+}
+
+// Nobody on the internet knows the names of a private network, and the root servers are not to be asked for them.
+TEST_CASE("without a forwarder, names in private networks are answered here: there are none", "[dns]") {
+  fixture f;
+  f.settings.forwarders.clear();
+  f.settings.recursive = true;
+  f.start();
+  for (const char* name : {"1.1.168.192.in-addr.arpa", "1.0.0.10.in-addr.arpa"}) {
+    const auto got = f.ask(name, record_type::ptr);
+    REQUIRE(got.records);
+    CHECK(!got.records->name_exists);
+  }
+}
+
+TEST_CASE("a forwarder may know names in private networks", "[dns]") {
+  auto known = zones();
+  known.records[{"1.1.168.192.in-addr.arpa", ptr}] = {test::dns_server::wire_name("desk.example")};
+  fixture f(std::move(known));
+  f.start();
+  CHECK(f.values("1.1.168.192.in-addr.arpa", record_type::ptr) == std::vector<std::string>{"desk.example"});
 }
 
 TEST_CASE("what was asked before comes from the cache", "[dns]") {

@@ -72,7 +72,10 @@ TEST_CASE("a list sends under its own name, to each member once, through lists o
   auto plan = site.plan();
   CHECK(site.add(plan, "outer@example.org") == admission::taken);
   CHECK(mailboxes(plan) == names{"a@example.org", "b@example.org", "c@example.org"});
-  CHECK(plan.dead_ends() == names{"gone@example.org"});
+  REQUIRE(plan.dead_ends().size() == 1);
+  CHECK(plan.dead_ends()[0].address == "gone@example.org");
+  CHECK(plan.dead_ends()[0].behind == "outer@example.org");
+  CHECK(mail::describe(plan.dead_ends()) == "gone@example.org of outer@example.org");
   REQUIRE(plan.remote().size() == 1);
   CHECK(plan.remote()[0].sender == smtp::mailbox{"outer-bounces", "example.org"});
   const auto fronts = plan.fronts();
@@ -94,6 +97,29 @@ TEST_CASE("a list sends under its own name, to each member once, through lists o
   CHECK(plan.is_loop("inner@example.org"));
   CHECK_FALSE(plan.is_loop("a@example.org"));
   CHECK_FALSE(plan.is_loop("no address"));
+}
+
+TEST_CASE("what is gone is named with what it belongs to, and not at any length") {
+  routing_site site;
+  site.account("a@example.org");
+  site.forward("a@example.org", {"gone@example.org"}, true);
+  site.list_of("inner@example.org", {"nobody@example.org"});
+  site.alias("both@example.org", {"a@example.org", "inner@example.org"});
+  auto plan = site.plan();
+  CHECK(site.add(plan, "both@example.org") == admission::taken);
+  CHECK(site.add(plan, "both@example.org") == admission::taken);
+  CHECK(mail::describe(plan.dead_ends())
+        == "gone@example.org of a@example.org, nobody@example.org of inner@example.org");
+  names many;
+  for (int i = 100; i != 113; ++i)
+    many.push_back(std::to_string(i) + "@example.org");
+  many.push_back("a@example.org");
+  site.list_of("many@example.org", many);
+  auto second = site.plan();
+  CHECK(site.add(second, "many@example.org") == admission::taken);
+  const auto text = mail::describe(second.dead_ends());
+  CHECK(text.starts_with("100@example.org of many@example.org, 101@example.org of many@example.org, "));
+  CHECK(text.ends_with("109@example.org of many@example.org and 4 more"));
 }
 
 TEST_CASE("who may send to a list") {
