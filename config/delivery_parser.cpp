@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 
 #include "base/ascii.hpp"
 #include "base/ip_address.hpp"
@@ -19,6 +20,24 @@ bool has_name_characters(std::string_view text) {
   return !text.empty() && text.size() <= 253 && std::all_of(text.begin(), text.end(), [](char c) {
     return ascii::is_alnum(c) || c == '-' || c == '.' || c == '_';
   }) && text.find("..") == std::string_view::npos;
+}
+
+/// Without its line end; nothing where there is none or it is longer than any password.
+std::optional<std::string> first_line(const std::filesystem::path& path) {
+  constexpr std::size_t longest = 1'024; // octets; servers take fewer (RFC 4616 2 has no limit of its own)
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(path, ec)) // reading from a pipe or a device may never end
+    return std::nullopt;
+  std::ifstream in(path, std::ios::binary);
+  std::string text(longest + 2, '\0'); // and CRLF
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  text.resize(std::min(text.find('\n'), text.size()));
+  if (text.ends_with('\r'))
+    text.pop_back();
+  if (text.empty() || text.size() > longest)
+    return std::nullopt;
+  return text;
 }
 
 class delivery_parser {
@@ -138,8 +157,9 @@ private:
     if (!file)
       return;
     const auto path = (folder_ / *file).lexically_normal();
-    std::ifstream in(path);
-    if (!std::getline(in, out.password) || out.password.empty())
+    if (auto password = first_line(path))
+      out.password = std::move(*password);
+    else
       report_.add(table.line("password_file"), "no password can be read from " + path.string(),
                   "put it into the first line of that file, readable for the user that runs merpati");
     const auto address = ip_address::parse(out.host);

@@ -134,10 +134,11 @@ std::string to_string(const problem& p);
 
 using problems = std::vector<problem>;
 
-/// Reads `file`. Touches no other file.
+/// Reads `file`, and the password files that its routes name.
 tl::expected<settings, problems> load(const std::filesystem::path& file);
 
-/// Reads `text` as the content of `file`, against whose folder relative paths are taken. No I/O.
+/// Reads `text` as the content of `file`, against whose folder relative paths are taken. Of other files
+/// it reads the password files of routes alone.
 tl::expected<settings, problems> parse(std::string_view text, const std::filesystem::path& file);
 
 /// What the files that `s` names get wrong: certificates and keys that are missing, unreadable or no PEM, keys that

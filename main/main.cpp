@@ -195,7 +195,9 @@ private:
     to->add_option("--from", queue_.sender, "Envelope sender; <> for reports")->type_name("ADDRESS");
     to->add_option("--domain", queue_.destination, "Of the recipient")->type_name("NAME");
     to->add_option("--said", queue_.outcome, "A part of what was said last")->type_name("TEXT");
-    to->add_option("--older-than", queue_hours_, "Waits for longer than so many hours")->type_name("HOURS");
+    to->add_option("--older-than", queue_hours_, "Waits for longer than so many hours")
+        ->check(CLI::Range(0u, 87'600u)) // ten years
+        ->type_name("HOURS");
   }
 
   mail::queue_filter filter() const {

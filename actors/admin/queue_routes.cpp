@@ -19,8 +19,8 @@ void list(mail::queue_service& queue, const Request& req, Response& res) {
   auto which = body.is_object() ? filter_of(body.value()) : fail(errc::invalid, "send a filter, such as {}");
   if (!which)
     return answer_error(res, which.error());
-  const auto wanted = body.value().value("at_most", most_listed);
-  auto found = queue.list(*which, std::min(wanted, most_listed));
+  const auto wanted = body.number("at_most").value_or(most_listed);
+  auto found = queue.list(*which, std::min<std::size_t>(wanted, most_listed));
   if (!found)
     return answer_error(res, found.error());
   auto rows = json::array();

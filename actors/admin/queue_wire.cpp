@@ -61,8 +61,11 @@ result<mail::queue_filter> filter_of(const json& value) {
     out.destination = value.value("destination", "");
     out.outcome = value.value("outcome", "");
     out.everything = value.value("everything", false);
-    if (value.contains("older_than_us"))
-      out.older_than = timestamp(std::chrono::microseconds(value.at("older_than_us").get<std::int64_t>()));
+    if (const auto when = value.find("older_than_us"); when != value.end()) {
+      if (!when->is_number_unsigned() || when->get<std::uint64_t>() > INT64_MAX)
+        return fail(errc::invalid, "older_than_us is no time in microseconds since 1970");
+      out.older_than = timestamp(std::chrono::microseconds(when->get<std::int64_t>()));
+    }
     return out;
   } catch (const json::exception&) {
     return fail(errc::invalid, "the filter can't be read");

@@ -249,6 +249,8 @@ struct queue_state {
   }
 
   void commit(std::shared_ptr<settlement> what) {
+    if (auto view = shared->store->read(what->shard()))
+      what->keep_wishes(*view);
     store::commit request;
     request.change = what->change();
     self->request(shared->store->writer(what->shard()), caf::infinite, std::move(request))

@@ -230,6 +230,24 @@ result<storage::add_message> settlement::message_of(const report& what) const {
   return message;
 }
 
+void settlement::keep_wishes(const storage::read_view& view) {
+  for (auto& row : change_.put) {
+    const auto stored = view.waiting(row.id);
+    if (!stored)
+      continue;
+    const auto wished = mail::read_details(stored->details);
+    if (!wished || (!wished->progress.held && !wished->progress.given_up))
+      continue;
+    auto details = mail::read_details(row.details);
+    if (!details)
+      continue;
+    details->progress.held = wished->progress.held;
+    details->progress.given_up = wished->progress.given_up;
+    row.details = mail::write_details(*details);
+    row.next_due = wished->progress.held ? mail::held_until : now_;
+  }
+}
+
 storage::update_waiting settlement::change() const {
   return change_;
 }

@@ -27,6 +27,8 @@ public:
   /// without it.
   void compose();
 
+  /// What an administrator wishes for rows meanwhile holds; `view` is of now.
+  void keep_wishes(const storage::read_view& view);
   storage::update_waiting change() const;
   /// There is nothing left to change.
   bool is_empty() const noexcept { return size() == 0; }

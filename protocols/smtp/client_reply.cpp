@@ -19,6 +19,10 @@ std::string presentable(std::string_view text) {
         return octet < 0x20 || octet == 0x7f || (octet >= 0x80 && !utf8);
       },
       '?');
+  // C1 controls, which steer terminals too.
+  for (std::size_t at = 0; utf8 && (at = out.find('\xc2', at)) != std::string::npos; ++at)
+    if (at + 1 < out.size() && static_cast<unsigned char>(out[at + 1]) < 0xa0)
+      out.replace(at, 2, "?");
   return out;
 }
 

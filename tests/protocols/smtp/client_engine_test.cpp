@@ -398,3 +398,11 @@ TEST_CASE("our client and our server understand each other, however the octets a
       CHECK(summary(each) == texts{"delivered 2.0.0", "failed 5.1.1", "deferred 4.2.2"});
   }
 }
+
+TEST_CASE("what a server says is fit for terminals and logs", "[client]") {
+  client_reply_reader reader;
+  reader.feed("250-a\x1b[31mb\r\n250 c\xc2\x9b"
+              "31md \xc3\xb6\r\n");
+  REQUIRE(reader.next() == client_reply_reader::result::complete);
+  CHECK(reader.value().text() == "250 a?[31mb c?31md \xc3\xb6");
+}
