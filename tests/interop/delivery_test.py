@@ -86,7 +86,7 @@ class DeliveryTest(unittest.TestCase):
         extra = "[delivery]\n" + settings + "\n"
         for domain, port in routes.items():
             extra += f'[[route]]\ndomain = "{domain}"\nhost = "127.0.0.1"\nport = {port}\n'
-        daemon = Daemon(extra=extra, environment=harness.no_leak_check())
+        daemon = Daemon(extra=extra)
         self.addCleanup(daemon.remove)
         daemon.make_users()
         daemon.start()

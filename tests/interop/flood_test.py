@@ -20,7 +20,7 @@ SLACK_S = 0.3
 
 class FloodTest(unittest.TestCase):
     def setUp(self):
-        self.context = harness.running(environment=harness.no_leak_check())
+        self.context = harness.running()
         self.daemon = self.context.__enter__()
         self.stop = threading.Event()
         self.threads = []

@@ -62,8 +62,8 @@ def need(program, package):
 
 
 def no_leak_check():
-    """For daemons that are stopped while peers keep connections open: those are ended by force, and what CAF still holds of
-    them at the end of the process is no leak. All else that sanitizers find counts."""
+    """A daemon that stops while peers keep connections open ends those by force, and what CAF still holds of them at the end
+    of the process is no leak. All else that sanitizers find counts; the unit tests look for leaks."""
     return {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
 
 
@@ -90,7 +90,7 @@ class Daemon:
         self.config = self.folder / "merpati.toml"
         self.log = self.folder / "log.txt"
         self.preload = list(preload)
-        self.environment = dict(environment or {})
+        self.environment = {**no_leak_check(), **(environment or {})}
         self.process = None
         self.ports = {}
         self.admin = None

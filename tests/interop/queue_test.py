@@ -13,8 +13,7 @@ class QueueTest(unittest.TestCase):
         self.open = False
         self.far = ScriptedServer(self.reply)
         self.addCleanup(self.far.close)
-        self.daemon = Daemon(extra=f'[[route]]\ndomain = "*"\nhost = "127.0.0.1"\nport = {self.far.port}\n',
-                             environment=harness.no_leak_check())
+        self.daemon = Daemon(extra=f'[[route]]\ndomain = "*"\nhost = "127.0.0.1"\nport = {self.far.port}\n')
         self.addCleanup(self.daemon.remove)
         self.daemon.make_users()
         self.daemon.start()
