@@ -192,10 +192,11 @@ struct queue_state {
   }
 
   void wake_at(timestamp when) {
-    if (waking && *waking <= when)
+    const auto now = shared->clock->now();
+    // What is far away, such as rows that are held, is found by a full look; its distance in nanoseconds may not fit.
+    if ((waking && *waking <= when) || when - now > full_look)
       return;
     waking = when;
-    const auto now = shared->clock->now();
     self->delayed_send(self, std::max<std::chrono::microseconds>(when - now, std::chrono::microseconds(0)),
                        wake{++wake_number});
   }
