@@ -229,21 +229,13 @@ private:
   bool tls_failed_ = false;
 };
 
-/// Tells the agent how it ended, also when the coroutine is destroyed.
-struct farewell {
-  caf::actor owner;
-  conversation_over what;
-  ~farewell() { caf::anon_send(owner, std::move(what)); }
-};
-
 } // namespace
 
 task<void> converse(runtime::session_io& io, conversation_settings settings) {
-  farewell end{settings.owner, {}};
-  end.what.why = {"4.3.0", settings.host_name, "the conversation failed"};
+  const auto end = settings.end;
   conversation talk(io, std::move(settings));
   co_await talk.run();
-  end.what = talk.outcome();
+  end->what = talk.outcome();
 }
 
 } // namespace merpati::delivery

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "actors/delivery/context.hpp"
 #include "actors/delivery/destination_actor.hpp"
@@ -25,13 +27,29 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::conversation_over)
 
 namespace merpati::delivery {
 
+/// Sends conversation_over to an agent when the last who holds it lets go.
+class farewell {
+public:
+  farewell(caf::actor owner, std::string host_name) : owner_(std::move(owner)) {
+    what.why = {"4.3.0", std::move(host_name), "the conversation failed"};
+  }
+  ~farewell() { caf::anon_send(owner_, std::move(what)); }
+  farewell(const farewell&) = delete;
+  farewell& operator=(const farewell&) = delete;
+
+  conversation_over what;
+
+private:
+  caf::actor owner_;
+};
+
 struct conversation_settings {
   context_ptr shared;
   hop next;
   std::string host_name; ///< for TLS and for people
   std::uint64_t agent = 0;
   destination_actor destination;
-  caf::actor owner; ///< gets conversation_over, always
+  std::shared_ptr<farewell> end;
 };
 
 runtime::task<void> converse(runtime::session_io& io, conversation_settings settings);

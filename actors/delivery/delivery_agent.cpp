@@ -12,20 +12,6 @@ namespace merpati::delivery {
 
 namespace {
 
-struct connection_gone {
-  caf::actor_addr connection;
-};
-
-} // namespace
-
-} // namespace merpati::delivery
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::connection_gone)
-
-namespace merpati::delivery {
-
-namespace {
-
 /// A host that is named "unix:" and a path.
 constexpr std::string_view socket_prefix = "unix:";
 
@@ -44,7 +30,6 @@ struct agent_state {
   std::uint64_t number = 0;
   destination_actor destination;
   candidate current;
-  caf::actor_addr connection; ///< of the conversation with it
   runtime::stats_handle stats;
   connection_failed failure; ///< of the host that was tried last
 };
@@ -77,9 +62,12 @@ void begin_conversation(self_pointer self, const candidate& with, net::connected
   if (with.without_tls)
     next.tls = config::hop_tls::none;
   state.current = with;
-  conversation_settings talk{state.shared, std::move(next),   with.name,
-                             state.number, state.destination, caf::actor_cast<caf::actor>(self)};
-  auto factory = [talk](caf::actor_system& system, net::accepted_connection accepted) {
+  conversation_settings talk{
+      state.shared, std::move(next),   with.name,
+      state.number, state.destination, std::make_shared<farewell>(caf::actor_cast<caf::actor>(self), with.name)};
+  // The end of the connection says nothing here: it may come before the session's last result. The farewell comes when
+  // all copies of `talk` are gone, however that happens.
+  auto factory = [talk = std::move(talk)](caf::actor_system& system, net::accepted_connection accepted) {
     runtime::session_settings session;
     session.kind = "delivery";
     session.connection = std::move(accepted.connection);
@@ -90,12 +78,8 @@ void begin_conversation(self_pointer self, const candidate& with, net::connected
   };
   auto running = net::run_connection(self->system(), std::move(opened), std::move(factory), self->id(),
                                      state.shared->sessions, state.shared->sessions_phase);
-  if (!running) {
-    state.failure.why = {"4.3.0", "", running.error().what};
-    return try_next(self);
-  }
-  state.connection = running->address();
-  self->monitor(*running);
+  if (!running)
+    log::error("delivery: no session with {}: {}", with.name, running.error().what);
 }
 
 void try_next(self_pointer self) {
@@ -142,11 +126,8 @@ caf::behavior run_agent(self_pointer self, context_ptr shared, hop next, const m
   state.destination = std::move(destination);
   state.stats = runtime::stats_handle::add(self->id(), agent_state::name);
   self->set_default_handler(caf::drop);
-  // CAF lets the news of an end overtake messages that were sent before it: what the session said comes first.
-  self->set_down_handler([self](const caf::down_msg& down) { self->send(self, connection_gone{down.source}); });
   try_next(self);
   return {[self](conversation_over& over) {
-            self->state.connection = nullptr;
             if (over.useful) {
               self->quit();
               return;
@@ -164,14 +145,6 @@ caf::behavior run_agent(self_pointer self, context_ptr shared, hop next, const m
             failure.permanent = over.permanent;
             failure.why = std::move(over.why);
             log::info("delivery: {}: {}", failure.why.remote, failure.why.text);
-            try_next(self);
-          },
-          [self](const connection_gone& gone) {
-            if (gone.connection != self->state.connection)
-              return;
-            // Its session said nothing: it could not even begin.
-            self->state.connection = nullptr;
-            self->state.failure.why = {"4.3.0", "", "the session of a new connection failed"};
             try_next(self);
           },
           [self](runtime::stop_request) { self->quit(); }};

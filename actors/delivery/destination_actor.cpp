@@ -242,13 +242,18 @@ struct destination_state {
     auto ended = std::move(found->second);
     agents.erase(found);
     self->send(queue, connection_over{domain});
-    if (ended.current) {
-      // It failed, and nobody knows how far it came.
-      attempts_done done{domain, {}};
-      add_results(done, *ended.current, verdict::deferred, {"4.3.0", "", "the delivery agent failed"}, "");
-      self->send(queue, std::move(done));
-    }
+    if (ended.current)
+      give_back(*ended.current);
     proceed();
+  }
+
+  /// The conversation about it ended without a result, and nobody knows how far it came.
+  void give_back(const job& unfinished) {
+    log::warning("delivery: the conversation about message {} with a server of {} failed; it may arrive twice",
+                 unfinished.details().message, domain);
+    attempts_done done{domain, {}};
+    add_results(done, unfinished, verdict::deferred, {"4.3.0", "", "the conversation failed"}, "");
+    self->send(queue, std::move(done));
   }
 
   void offer(const next_job& request, runtime::reply_promise<job_offer> promise) {
@@ -257,7 +262,8 @@ struct destination_state {
       return promise.deliver(job_offer{});
     auto& asking = found->second;
     asking.was_useful = true;
-    asking.current.reset();
+    if (asking.current)
+      give_back(*std::exchange(asking.current, nullptr));
     if (!jobs.empty()) {
       asking.current = take_job();
       return promise.deliver(job_offer{asking.current});

@@ -48,6 +48,7 @@ struct client_options {
 struct client_message {
   envelope to; ///< at least one recipient
   std::uint64_t size_bytes = 0;
+  bool size_estimated = false; ///< the message is changed on its way: DATA is used, which needs no exact size
 };
 
 enum class client_verdict : std::uint8_t {
@@ -89,7 +90,8 @@ public:
   /// After `ready`.
   void quit();
 
-  /// Appends the next octets of the message to the output.
+  /// Appends the next octets of the message to the output. Between send_body and end_body(), and in all as many as
+  /// size_bytes says unless that is an estimate; std::logic_error otherwise (a bug of the caller).
   void write_body(std::string_view octets);
   void end_body();
 
@@ -105,6 +107,9 @@ public:
   const std::optional<client_failure>& failure() const noexcept { return failure_; }
   const client_extensions& extensions() const noexcept { return offered_; }
   bool is_tls_active() const noexcept { return tls_; }
+  /// After `ready`: the server does not take 8-bit bodies, and a message with these parameters may have one. It should
+  /// be begun as one with body_type::seven_bit that was converted (RFC 6152 3); sent as it is otherwise, without BODY.
+  bool needs_seven_bit(const mail_parameters& parameters) const noexcept;
 
 private:
   enum class state : std::uint8_t {
@@ -150,6 +155,8 @@ private:
   void after_envelope();
   void take_final(const client_reply& reply);
   void end_message();
+  void leave_message();
+  bool in_chunks() const noexcept;
   bool any_accepted() const;
 
   client_options options_;
@@ -173,7 +180,8 @@ private:
   std::vector<bool> settled_;
   std::size_t messages_ = 0;
   std::uint64_t reply_count_ = 0;
-  std::size_t finals_ = 0; ///< replies after the data that have come (LMTP)
+  std::uint64_t chunk_left_ = 0; ///< octets of the chunk that are still to be written
+  std::size_t finals_ = 0;       ///< replies after the data that have come (LMTP)
   text::dot_stuffing_writer stuffing_;
   std::optional<client_failure> failure_;
 };

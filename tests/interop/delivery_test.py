@@ -30,7 +30,8 @@ class ScriptedServer:
     """A server on a free port that answers each line by a function: reply(connection number, line) -> octets, or None to
     hang up. Lines of a message come as one: everything up to the dot."""
 
-    def __init__(self, reply, greeting=b"220 scripted ESMTP\r\n"):
+    def __init__(self, reply, greeting=b"220 scripted ESMTP\r\n", hangs_up=lambda word: False):
+        self.hangs_up = hangs_up  # after the reply to what was said
         self.reply, self.greeting = reply, greeting
         self.heard = []
         self.messages = []
@@ -65,6 +66,8 @@ class ScriptedServer:
                 in_data = word.upper() == b"DATA" and answer.startswith(b"354")
                 message = b""
                 connected.sendall(answer)
+                if self.hangs_up(word):
+                    return
 
     def close(self):
         self.listener.close()
@@ -180,6 +183,16 @@ class DeliveryTest(unittest.TestCase):
         eventually(lambda: far.messages, "the repetition")
         daemon.stop()
         self.assertIn("may reach <bob@far.example> twice", daemon.log.read_text())
+
+    def test_a_server_that_takes_the_message_and_hangs_up_has_it_once(self):
+        far = self.server(polite, hangs_up=lambda word: word == b"DOT")
+        daemon = self.site({"far.example": far.port})
+        for i in range(20):
+            self.send(daemon, ["bob@far.example"], subject=f"number {i}")
+        eventually(lambda: daemon.command("queue", "list").stdout == "0 recipients wait\n", "an empty list")
+        daemon.stop()
+        self.assertEqual(sorted(m.split(b"Subject: ")[1].split(b"\r\n")[0] for m in far.messages),
+                         sorted(f"number {i}".encode() for i in range(20)))
 
     def test_a_dead_destination_delays_no_other(self):
         dead = self.server(lambda number, line: b"", greeting=b"")  # takes connections and says nothing
