@@ -9,6 +9,13 @@ namespace merpati {
 /// Wall-clock time in microseconds since 1970-01-01 UTC.
 using timestamp = std::chrono::time_point<std::chrono::system_clock, std::chrono::microseconds>;
 
+inline std::int64_t to_micros(timestamp when) noexcept {
+  return when.time_since_epoch().count();
+}
+inline timestamp from_micros(std::int64_t micros) noexcept {
+  return timestamp(std::chrono::microseconds(micros));
+}
+
 /// Where "now" comes from. `system()` is the machine's clock; tests pass their own.
 class clock_source {
 public:

@@ -93,6 +93,13 @@ std::string random_bytes(std::size_t count) {
   return out;
 }
 
+std::uint32_t random_number() {
+  std::uint32_t out = 0;
+  const auto octets = random_bytes(sizeof out);
+  std::memcpy(&out, octets.data(), sizeof out);
+  return out;
+}
+
 std::string random_text(std::size_t count) {
   static constexpr std::string_view alphabet = "abcdefghijklmnopqrstuvwxyz234567";
   std::string out = random_bytes(count);

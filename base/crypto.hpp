@@ -42,6 +42,7 @@ bool equal_constant_time(std::string_view a, std::string_view b) noexcept;
 
 /// `count` bytes from the system's generator.
 std::string random_bytes(std::size_t count);
+std::uint32_t random_number();
 /// `count` characters of [a-z2-7], 5 bits of entropy each.
 std::string random_text(std::size_t count);
 

@@ -6,12 +6,12 @@
 
 #include "base/ascii.hpp"
 #include "base/ip_address.hpp"
+#include "base/socket_path.hpp"
 
 namespace merpati::config {
 
 namespace {
 
-constexpr std::string_view socket_prefix = "unix:";
 constexpr std::int64_t longest_seconds = 2'592'000; // 30 days
 
 const std::vector<std::string> tls_words = {"none", "may", "need", "verify"};
@@ -135,9 +135,8 @@ private:
     const auto host = table.text("host");
     if (!host)
       return;
-    if (host->starts_with(socket_prefix)) {
-      out.host =
-          std::string(socket_prefix) + (folder_ / host->substr(socket_prefix.size())).lexically_normal().string();
+    if (is_socket_path(*host)) {
+      out.host = at_socket_path((folder_ / socket_path(*host)).lexically_normal().string());
     } else if (const auto address = ip_address::parse(*host)) {
       out.host = address->to_string();
     } else {

@@ -4,13 +4,13 @@
 
 #include "base/ascii.hpp"
 #include "base/ip_address.hpp"
+#include "base/socket_path.hpp"
 
 namespace merpati::config {
 
 namespace {
 
 /// sun_path of Linux is 108 octets with its NUL.
-constexpr std::size_t socket_path_bytes = 107;
 
 const std::vector<std::string> kind_words{"smtp", "submission", "submissions"};
 constexpr listener_kind kinds[] = {listener_kind::smtp, listener_kind::submission, listener_kind::submissions};
@@ -44,11 +44,10 @@ void read_seconds(table_reader& table, std::string_view key, std::chrono::second
 
 std::optional<milter_socket> parse_milter_socket(std::string_view text) {
   milter_socket out;
-  if (text.starts_with("unix:")) {
-    text.remove_prefix(5);
-    if (!text.starts_with('/') || text.size() > socket_path_bytes || text.find('\0') != std::string_view::npos)
+  if (is_socket_path(text)) {
+    out.path = socket_path(text);
+    if (!out.path.starts_with('/') || out.path.size() > longest_socket_path || out.path.find('\0') != std::string::npos)
       return std::nullopt;
-    out.path = text;
     return out;
   }
   const auto colon = text.rfind(':');

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/socket_path.hpp"
+
 namespace merpati::config {
 
 namespace {
@@ -14,6 +16,8 @@ std::string padded(std::string text, std::size_t width) {
 }
 
 std::string socket_text(const std::string& address, std::uint16_t port) {
+  if (is_socket_path(address))
+    return address;
   auto host = address.find(':') == std::string::npos ? address : "[" + address + "]";
   return host + ":" + (port == 0 ? "any free port" : std::to_string(port));
 }

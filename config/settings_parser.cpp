@@ -5,6 +5,7 @@
 
 #include "base/ascii.hpp"
 #include "base/ip_address.hpp"
+#include "base/socket_path.hpp"
 #include "config/delivery_parser.hpp"
 #include "config/limits_parser.hpp"
 #include "config/milter_parser.hpp"
@@ -207,7 +208,7 @@ private:
     listener out;
     out.line = table.line();
     const auto* kind = read_kind(table);
-    if (is_socket_path(entry))
+    if (is_socket_path(entry["address"].value_or(std::string_view())))
       return read_local_listener(table, std::move(out), kind);
     auto address = read_address(table, "[[listener]]", out.address);
     if (!table.has("address"))
@@ -230,24 +231,16 @@ private:
     }
   }
 
-  static constexpr std::string_view socket_prefix = "unix:";
-
-  static bool is_socket_path(const toml::table& entry) {
-    const auto text = entry["address"].value_exact<std::string>();
-    return text && text->starts_with(socket_prefix);
-  }
-
   /// A Unix-domain socket. Whoever connects is on this machine: its address is taken to be 127.0.0.1.
   void read_local_listener(table_reader& table, listener out, const kind_entry* kind) {
-    constexpr std::size_t longest_path = 107; // sockaddr_un
-    const auto path = resolve(table.text("address")->substr(socket_prefix.size())).string();
-    if (path.size() > longest_path || path.back() == '/')
+    const auto path = resolve(std::string(socket_path(*table.text("address")))).string();
+    if (path.size() > longest_socket_path || path.back() == '/')
       report_.add(table.line("address"), "\"" + path + "\" can't be the path of a socket",
                   "give a file name of at most 107 octets with its folders");
     if (table.has("port"))
       report_.add(table.line("port"), "a Unix-domain socket has no port", "remove it");
     (void)table.integer("port", 0, 65'535);
-    out.address = std::string(socket_prefix) + path;
+    out.address = at_socket_path(path);
     out.socket_mode = read_mode(table).value_or(out.socket_mode);
     out.plaintext_login = table.boolean("plaintext_login").value_or(false);
     out.proxy_from = read_ranges(table, "proxy_from");

@@ -33,31 +33,28 @@ std::string alpn_of(config::listener_kind kind) {
   }
 }
 
-std::function<runtime::task<void>(runtime::session_io&)> session_root(session::services_ptr services,
-                                                                      const config::listener& where,
-                                                                      const std::vector<config::milter>& filters) {
-  session::door entrance;
-  entrance.implicit_tls = config::implicit_tls(where.kind);
-  entrance.plaintext_login = where.plaintext_login;
-  entrance.xclient_from = where.xclient_from;
-  entrance.kind = std::string(config::to_string(where.kind));
+session::door_ptr entrance_of(const config::listener& where, const std::vector<config::milter>& filters) {
+  auto out = std::make_shared<session::door>();
+  out->implicit_tls = config::implicit_tls(where.kind);
+  out->plaintext_login = where.plaintext_login;
+  out->xclient_from = where.xclient_from;
+  out->kind = std::string(config::to_string(where.kind));
   for (const auto& filter : filters)
     if (std::find(filter.listeners.begin(), filter.listeners.end(), where.kind) != filter.listeners.end())
-      entrance.filters.push_back(filter);
-  switch (where.kind) {
-  case config::listener_kind::smtp:
-    return [=](runtime::session_io& io) {
-      return session::run_smtp_session(io, services, entrance, smtp::server_kind::mx);
-    };
-  case config::listener_kind::lmtp:
-    return [=](runtime::session_io& io) {
-      return session::run_smtp_session(io, services, entrance, smtp::server_kind::lmtp);
-    };
+      out->filters.push_back(filter);
+  return out;
+}
+
+std::function<runtime::task<void>(runtime::session_io&)>
+session_root(session::services_ptr services, config::listener_kind kind, session::door_ptr entrance) {
+  const auto smtp = [=](smtp::server_kind server) {
+    return [=](runtime::session_io& io) { return session::run_smtp_session(io, services, entrance, server); };
+  };
+  switch (kind) {
+  case config::listener_kind::smtp: return smtp(smtp::server_kind::mx);
+  case config::listener_kind::lmtp: return smtp(smtp::server_kind::lmtp);
   case config::listener_kind::submission:
-  case config::listener_kind::submissions:
-    return [=](runtime::session_io& io) {
-      return session::run_smtp_session(io, services, entrance, smtp::server_kind::submission);
-    };
+  case config::listener_kind::submissions: return smtp(smtp::server_kind::submission);
   case config::listener_kind::imap:
   case config::listener_kind::imaps:
     return [=](runtime::session_io& io) { return session::run_imap_session(io, services, entrance); };
@@ -81,7 +78,7 @@ net::listener_settings listener_for(const config::listener& where, const std::ve
   out.refusal = refusal_of(where.kind);
   if (!where.proxy_from.empty())
     out.is_proxy = [from = where.proxy_from](std::string_view address) { return contains(from, address); };
-  out.make_session = [services, where, limiter, root = session_root(services, where, filters)](
+  out.make_session = [services, where, limiter, root = session_root(services, where.kind, entrance_of(where, filters))](
                          caf::actor_system& system, net::accepted_connection accepted) {
     runtime::session_settings session;
     session.kind = std::string(config::to_string(where.kind));

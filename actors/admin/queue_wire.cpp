@@ -14,10 +14,6 @@ constexpr std::pair<mail::queue_action, std::string_view> actions[] = {
     {mail::queue_action::bounce, "bounce"},
 };
 
-std::int64_t micros(timestamp when) {
-  return when.time_since_epoch().count();
-}
-
 } // namespace
 
 std::string_view name_of(mail::queue_action what) noexcept {
@@ -46,7 +42,7 @@ json filter_json(const mail::queue_filter& which) {
   put("destination", which.destination);
   put("outcome", which.outcome);
   if (which.older_than)
-    out["older_than_us"] = micros(*which.older_than);
+    out["older_than_us"] = to_micros(*which.older_than);
   if (which.everything)
     out["everything"] = true;
   return out;
@@ -64,7 +60,7 @@ result<mail::queue_filter> filter_of(const json& value) {
     if (const auto when = value.find("older_than_us"); when != value.end()) {
       if (!when->is_number_unsigned() || when->get<std::uint64_t>() > INT64_MAX)
         return fail(errc::invalid, "older_than_us is no time in microseconds since 1970");
-      out.older_than = timestamp(std::chrono::microseconds(when->get<std::int64_t>()));
+      out.older_than = from_micros(when->get<std::int64_t>());
     }
     return out;
   } catch (const json::exception&) {
@@ -76,7 +72,7 @@ json row_json(const mail::queued_recipient& row) {
   return {{"shard", row.shard},
           {"id", row.id.value},
           {"destination", row.destination},
-          {"next_due_us", micros(row.next_due)},
+          {"next_due_us", to_micros(row.next_due)},
           {"size_bytes", row.size_bytes},
           {"details", mail::write_details(row.details)}};
 }
@@ -87,7 +83,7 @@ result<mail::queued_recipient> row_of(const json& value) {
     out.shard = value.at("shard").get<std::uint32_t>();
     out.id = waiting_id(value.at("id").get<std::uint64_t>());
     out.destination = value.at("destination").get<std::string>();
-    out.next_due = timestamp(std::chrono::microseconds(value.at("next_due_us").get<std::int64_t>()));
+    out.next_due = from_micros(value.at("next_due_us").get<std::int64_t>());
     out.size_bytes = value.at("size_bytes").get<std::uint64_t>();
     auto details = mail::read_details(value.at("details").get<std::string>());
     if (!details)

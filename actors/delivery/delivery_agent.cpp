@@ -7,13 +7,11 @@
 #include "actors/runtime/session.hpp"
 #include "actors/runtime/stats.hpp"
 #include "base/log.hpp"
+#include "base/socket_path.hpp"
 
 namespace merpati::delivery {
 
 namespace {
-
-/// A host that is named "unix:" and a path.
-constexpr std::string_view socket_prefix = "unix:";
 
 struct candidate {
   std::string name;
@@ -38,9 +36,9 @@ using self_pointer = caf::stateful_actor<agent_state>*;
 
 std::deque<candidate> candidates_of(const hop& next, const mail_hosts& hosts) {
   std::deque<candidate> out;
-  if (next.host.starts_with(socket_prefix)) {
+  if (is_socket_path(next.host)) {
     net::remote_endpoint where;
-    where.path = next.host.substr(socket_prefix.size());
+    where.path = socket_path(next.host);
     out.push_back({next.host, std::move(where), false});
     return out;
   }
@@ -97,7 +95,6 @@ void try_next(self_pointer self) {
   request.source = state.next.source_address;
   request.timeout = state.shared->settings.connect_timeout;
   state.stats.set_label(with.name);
-  const auto described = with.where.path.empty() ? with.name + " [" + with.where.address + "]" : with.name;
   self->request(state.shared->connector(), caf::infinite, std::move(request))
       .then(
           [self, with](result<net::connected>& opened) {

@@ -15,6 +15,7 @@
 #include "actors/runtime/stats.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
+#include "base/socket_path.hpp"
 
 namespace merpati::delivery {
 
@@ -196,9 +197,10 @@ struct destination_state {
   }
 
   runtime::task<void> find() {
-    auto found = next.host.starts_with("unix:") ? no_lookup()
-                 : next.host.empty() ? find_hosts(*lookups, shared->resolver(), domain, shared->own, random())
-                                     : find_addresses(*lookups, shared->resolver(), next.host);
+    auto found = is_socket_path(next.host) ? no_lookup()
+                 : next.host.empty()
+                     ? find_hosts(*lookups, shared->resolver(), domain, shared->own, crypto::random_number())
+                     : find_addresses(*lookups, shared->resolver(), next.host);
     auto answer = co_await found;
     if (answer) {
       hosts = std::move(*answer);
@@ -211,13 +213,6 @@ struct destination_state {
     fail_all(none.permanent ? verdict::failed : verdict::deferred, none.why);
   }
   static runtime::task<tl::expected<mail_hosts, no_hosts>> no_lookup() { co_return mail_hosts{}; }
-  static std::uint32_t random() {
-    const auto octets = crypto::random_bytes(4);
-    std::uint32_t out = 0;
-    for (char c : octets)
-      out = out << 8 | static_cast<unsigned char>(c);
-    return out;
-  }
 
   // --- agents
 

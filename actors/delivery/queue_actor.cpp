@@ -229,11 +229,8 @@ struct queue_state {
       auto end = std::find_if(results.begin(), results.end(), [&](const auto& r) { return r.who.shard != shard; });
       std::vector<attempt_result> of_shard(std::make_move_iterator(results.begin()), std::make_move_iterator(end));
       results.erase(results.begin(), end);
-      const auto octets = crypto::random_bytes(2);
-      const auto random = static_cast<std::uint32_t>(static_cast<unsigned char>(octets[0]) << 8
-                                                     | static_cast<unsigned char>(octets[1]));
       ++settling;
-      auto made = std::make_shared<settlement>(shared, std::move(of_shard), random * 1009);
+      auto made = std::make_shared<settlement>(shared, std::move(of_shard), crypto::random_number());
       if (made->has_reports())
         compose(std::move(made));
       else

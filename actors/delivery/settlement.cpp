@@ -67,8 +67,10 @@ void settlement::settle(attempt_result& result, std::uint32_t random) {
   details.progress.last_attempt = now_;
   if (result.what == verdict::due_here) {
     try_mailbox(result);
-    if (result.what == verdict::delivered)
+    if (result.what == verdict::delivered) {
+      tell(smtp::report_kind::delivered, result.who);
       return;
+    }
   }
   const retry_schedule schedule(shared_->settings);
   if (result.what == verdict::deferred && now_ >= schedule.expiry(details)) {
@@ -129,6 +131,8 @@ void settlement::try_mailbox(attempt_result& result) {
     return;
   }
   result.what = verdict::delivered;
+  progress.status = "2.0.0";
+  progress.outcome = "delivered into its mailbox";
   change_.deliver.push_back({result.who.id, account->id, now_});
 }
 

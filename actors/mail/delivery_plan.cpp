@@ -14,9 +14,6 @@ namespace merpati::mail {
 
 namespace {
 
-/// Aliases of aliases, lists of lists: more levels are a mistake, or somebody's trap.
-constexpr std::size_t depth_limit = 20;
-
 std::string delivered_to(const std::string& address) {
   return "Delivered-To: " + address + "\r\n";
 }
@@ -173,7 +170,7 @@ result<delivery_plan::outcomes> delivery_plan::follow_once(const storage::read_v
   const auto [at, is_new] = followed_.try_emplace(address, went_in_circles);
   if (!is_new)
     return at->second;
-  if (next.depth == depth_limit)
+  if (next.depth == alias_depth_limit)
     return outcomes{went_in_circles};
   auto came_to = follow_all(view, address, targets, next);
   if (came_to)
@@ -236,7 +233,7 @@ delivery_plan::outcomes delivery_plan::deliver(const storage::read_view& view, c
     deferred_.push_back({account.address, front});
   } else {
     note(recorder_, "  into the mailbox of ", account.address);
-    local_.push_back({account.account, account.shard, account.address, front});
+    local_.push_back({account.account, account.shard, account.address, front, so_far.parameters});
   }
   return reached;
 }

@@ -48,6 +48,7 @@ public:
     std::uint32_t shard = 0;
     std::string address; ///< of the account, canonical
     std::size_t front = 0;
+    smtp::rcpt_parameters parameters; ///< none for what a list sends
   };
   struct remote_delivery {
     smtp::mailbox address;

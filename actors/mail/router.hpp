@@ -72,6 +72,9 @@ using route = std::variant<to_account, to_alias, to_list, to_remote, unknown_rec
 result<route> find_route(const storage::read_view& view, const routing_rules& rules, const smtp::mailbox& recipient,
                          timestamp now, step_recorder* recorder = nullptr);
 
+/// Aliases of aliases, lists of lists: more levels are a mistake, or somebody's trap.
+inline constexpr std::size_t alias_depth_limit = 20;
+
 /// Where bounces of what a list sends go: "list-bounces@example.org".
 smtp::mailbox bounce_address(const std::string& list);
 

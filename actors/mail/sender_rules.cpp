@@ -36,4 +36,21 @@ bool may_send_as(const std::string& account, const smtp::mailbox& sender, const 
   return address && (*address == account || delegations.allows(account, *address));
 }
 
+bool leads_to_alone(const storage::read_view& view, const routing_rules& rules, const smtp::mailbox& address,
+                    const std::string& account, timestamp now) {
+  auto next = address;
+  for (std::size_t depth = 0; depth != alias_depth_limit; ++depth) {
+    const auto where = find_route(view, rules, next, now);
+    if (!where)
+      return false;
+    if (const auto* found = std::get_if<to_account>(&*where))
+      return found->address == account;
+    const auto* alias = std::get_if<to_alias>(&*where);
+    if (!alias || alias->targets.size() != 1)
+      return false;
+    next = parse_canonical(alias->targets.front());
+  }
+  return false;
+}
+
 } // namespace merpati::mail

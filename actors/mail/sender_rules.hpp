@@ -8,8 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "actors/mail/router.hpp"
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "protocols/smtp/address.hpp"
+#include "storage/shard.hpp"
 
 namespace merpati::mail {
 
@@ -28,5 +31,10 @@ private:
 
 /// `account` (canonical address) may send as `sender`: it is its own address, or one delegated to it.
 bool may_send_as(const std::string& account, const smtp::mailbox& sender, const sender_delegations& delegations);
+
+/// Mail to `address` comes to `account` (canonical address) and to nobody else: a detail of its address, or an alias,
+/// also through other aliases. `view` is of shard 0. What can't be read leads nowhere.
+bool leads_to_alone(const storage::read_view& view, const routing_rules& rules, const smtp::mailbox& address,
+                    const std::string& account, timestamp now);
 
 } // namespace merpati::mail

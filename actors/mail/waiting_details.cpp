@@ -11,10 +11,6 @@ namespace merpati::mail {
 
 namespace {
 
-std::int64_t micros(timestamp when) {
-  return std::chrono::duration_cast<std::chrono::microseconds>(when.time_since_epoch()).count();
-}
-
 std::optional<std::int64_t> parse_signed(std::string_view text) {
   const bool negative = text.starts_with('-');
   const auto value = ascii::parse_number<std::uint64_t>(text.substr(negative ? 1 : 0));
@@ -57,15 +53,15 @@ bool take_number(waiting_details& d, std::string_view key, std::string_view valu
   if (!number)
     return false;
   if (key == "accepted")
-    d.accepted = timestamp(std::chrono::microseconds(*number));
+    d.accepted = from_micros(*number);
   else if (key == "notify" && *number >= 0 && *number <= 15)
     d.recipient.parameters.notify = static_cast<std::uint8_t>(*number);
   else if (key == "attempts" && *number >= 0 && *number <= UINT32_MAX)
     d.progress.attempts = static_cast<std::uint32_t>(*number);
   else if (key == "released")
-    d.released = timestamp(std::chrono::microseconds(*number));
+    d.released = from_micros(*number);
   else if (key == "last-attempt")
-    d.progress.last_attempt = timestamp(std::chrono::microseconds(*number));
+    d.progress.last_attempt = from_micros(*number);
   else if (key == "priority" && *number >= -9 && *number <= 9)
     d.mail.priority = static_cast<int>(*number);
   else
@@ -107,7 +103,7 @@ void put_progress(std::string& out, const delivery_progress& p) {
   if (p.attempts != 0)
     put_line(out, "attempts", std::to_string(p.attempts));
   if (p.last_attempt)
-    put_line(out, "last-attempt", std::to_string(micros(*p.last_attempt)));
+    put_line(out, "last-attempt", std::to_string(to_micros(*p.last_attempt)));
   if (!p.status.empty())
     put_line(out, "status", p.status);
   if (!p.remote.empty())
@@ -170,9 +166,9 @@ result<std::string> destination_of(const smtp::mailbox& recipient) {
 std::string write_details(const waiting_details& d) {
   std::string out;
   put_line(out, "message", d.message);
-  put_line(out, "accepted", std::to_string(micros(d.accepted)));
+  put_line(out, "accepted", std::to_string(to_micros(d.accepted)));
   if (d.released)
-    put_line(out, "released", std::to_string(micros(*d.released)));
+    put_line(out, "released", std::to_string(to_micros(*d.released)));
   put_line(out, "from", smtp::write_path(d.sender));
   put_line(out, "to", smtp::write_path(d.recipient.address));
   const auto& rcpt = d.recipient.parameters;

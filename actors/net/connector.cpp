@@ -11,14 +11,15 @@
 #include <sys/socket.h>
 
 #include <caf/io/all.hpp>
-#include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/event_handler.hpp>
 
 #include "actors/net/connection_broker.hpp"
 #include "actors/net/connection_scribe.hpp"
+#include "actors/net/event_loop.hpp"
 #include "actors/net/socket_address.hpp"
 #include "actors/runtime/reply_promise.hpp"
 #include "actors/runtime/stats.hpp"
+#include "base/socket_path.hpp"
 
 namespace merpati::net {
 
@@ -209,7 +210,7 @@ private:
 
 std::string to_string(const remote_endpoint& where) {
   if (!where.path.empty())
-    return "unix:" + where.path;
+    return at_socket_path(where.path);
   return "[" + where.address + "]:" + std::to_string(where.port);
 }
 
@@ -220,18 +221,18 @@ connector_actor spawn_connector(caf::actor_system& system) {
 
 result<caf::actor> run_connection(caf::actor_system& system, connected opened, session_factory make_session,
                                   std::uint64_t parent, runtime::supervisor_actor sessions, int sessions_phase) {
-  auto* loop = dynamic_cast<caf::io::network::default_multiplexer*>(&system.middleman().backend());
-  if (loop == nullptr)
-    return fail(errc::internal, "the network runs on another multiplexer than CAF's default one");
+  auto loop = event_loop(system);
+  if (!loop)
+    return tl::make_unexpected(std::move(loop.error()));
   connection_settings connection;
   connection.descriptor = opened.socket->get();
-  connection.scribe = caf::make_counted<connection_scribe>(*loop, opened.socket->release());
+  connection.scribe = caf::make_counted<connection_scribe>(**loop, opened.socket->release());
   connection.info = std::move(opened.info);
   connection.make_session = std::move(make_session);
   connection.sessions = std::move(sessions);
   connection.sessions_phase = sessions_phase;
   connection.parent = parent;
-  caf::actor_config config{loop};
+  caf::actor_config config{*loop};
   return system.spawn_class<connection_broker, caf::no_spawn_options>(config, std::move(connection));
 }
 

@@ -12,16 +12,17 @@
 #include <unistd.h>
 
 #include <caf/io/all.hpp>
-#include <caf/io/network/default_multiplexer.hpp>
 #include <caf/io/network/doorman_impl.hpp>
 
 #include "actors/net/connection_broker.hpp"
 #include "actors/net/connection_scribe.hpp"
+#include "actors/net/event_loop.hpp"
 #include "actors/net/limiter.hpp"
 #include "actors/net/socket_address.hpp"
 #include "actors/runtime/stats.hpp"
 #include "base/descriptor.hpp"
 #include "base/log.hpp"
+#include "base/socket_path.hpp"
 
 namespace merpati::net {
 
@@ -33,13 +34,6 @@ constexpr int backlog = 1024;
 constexpr auto pause_step = std::chrono::milliseconds(250);
 
 struct paused {};
-
-constexpr std::string_view socket_prefix = "unix:";
-
-/// The path of a Unix-domain socket, or empty.
-std::string path_of(std::string_view address) {
-  return address.starts_with(socket_prefix) ? std::string(address.substr(socket_prefix.size())) : std::string();
-}
 
 } // namespace
 
@@ -134,7 +128,7 @@ protected:
   caf::behavior make_behavior() override {
     set_default_handler(caf::drop);
     limiter_ = socket_->settings().limiter;
-    socket_path_ = path_of(socket_->settings().address);
+    socket_path_ = socket_path(socket_->settings().address);
     door_ = socket_->hdl();
     add_doorman(std::move(socket_));
     return {[](const caf::io::new_connection_msg&) {},
@@ -197,7 +191,7 @@ result<void> clear_path(const std::string& path, const socket_address& where) {
 } // namespace
 
 result<bound_listener> listen(caf::actor_system& system, listener_settings settings) {
-  const auto path = path_of(settings.address);
+  const std::string path(socket_path(settings.address));
   auto where = path.empty() ? socket_address::parse(settings.address, settings.port) : socket_address::of_path(path);
   if (!where)
     return tl::unexpected<error>(std::move(where.error()));
@@ -217,17 +211,17 @@ result<bound_listener> listen(caf::actor_system& system, listener_settings setti
     return socket_failure(settings, "cannot set the mode of");
   if (::listen(fd.get(), backlog) != 0)
     return socket_failure(settings, "cannot listen on");
-  auto* loop = dynamic_cast<caf::io::network::default_multiplexer*>(&system.middleman().backend());
-  if (loop == nullptr)
-    return fail(errc::internal, "the network runs on another multiplexer than CAF's default one");
+  auto loop = event_loop(system);
+  if (!loop)
+    return tl::make_unexpected(std::move(loop.error()));
   if (!settings.limiter)
     settings.limiter = make_limiter({});
-  auto socket = caf::make_counted<acceptor>(*loop, fd.get(), std::move(settings));
+  auto socket = caf::make_counted<acceptor>(**loop, fd.get(), std::move(settings));
   (void)fd.release();
   bound_listener bound;
   bound.address = socket->settings().address;
   bound.port = socket->port();
-  caf::actor_config config{loop};
+  caf::actor_config config{*loop};
   bound.actor = system.spawn_class<listener_broker, caf::no_spawn_options>(config, std::move(socket));
   return bound;
 }

@@ -155,6 +155,15 @@ task<std::optional<smtp::reply>> filter_chain::ask_all(std::vector<milter::step>
   co_return std::nullopt;
 }
 
+task<std::optional<smtp::reply>> filter_chain::unknown(std::string line) {
+  auto steps = introduction();
+  steps.emplace_back(milter::unknown_step{std::move(line)});
+  const bool discarding = discard_; // no message that could be dropped hangs on this command
+  auto refused = co_await ask_all(std::move(steps), macros());
+  discard_ = discarding;
+  co_return refused;
+}
+
 task<std::optional<smtp::reply>> filter_chain::sender(smtp::mail_from from) {
   if (is_empty())
     co_return std::nullopt;

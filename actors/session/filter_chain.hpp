@@ -49,6 +49,7 @@ public:
   }
 
   // A reply: that, and no more; nothing: go on.
+  runtime::task<std::optional<smtp::reply>> unknown(std::string line);
   runtime::task<std::optional<smtp::reply>> sender(smtp::mail_from from);
   runtime::task<std::optional<smtp::reply>> recipient(smtp::rcpt_to to);
   runtime::task<std::optional<smtp::reply>> content(filtered_message& message);

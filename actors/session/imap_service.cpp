@@ -9,14 +9,14 @@
 
 namespace merpati::session {
 
-imap_service::imap_service(runtime::session_io& io, services_ptr services, door entrance)
-    : io_(io), services_(std::move(services)), engine_(engine_options(entrance)) {}
+imap_service::imap_service(runtime::session_io& io, services_ptr services, door_ptr entrance)
+    : io_(io), services_(std::move(services)), engine_(engine_options(*entrance)) {}
 
 imap_service::~imap_service() {
   leave_mailbox();
 }
 
-imap::engine_options imap_service::engine_options(door entrance) const {
+imap::engine_options imap_service::engine_options(const door& entrance) const {
   const auto& configured = services_->limits;
   imap::engine_options options;
   options.tls_active = entrance.implicit_tls;
@@ -213,8 +213,8 @@ runtime::task<void> imap_service::breathe() {
   co_await io_.sleep(std::chrono::nanoseconds(0));
 }
 
-runtime::task<void> run_imap_session(runtime::session_io& io, services_ptr services, door entrance) {
-  imap_service service(io, std::move(services), entrance);
+runtime::task<void> run_imap_session(runtime::session_io& io, services_ptr services, door_ptr entrance) {
+  imap_service service(io, std::move(services), std::move(entrance));
   co_await run_guarded(io, service, "* BYE [SERVERBUG] The server failed, connect again\r\n");
 }
 

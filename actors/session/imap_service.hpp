@@ -21,7 +21,7 @@ namespace merpati::session {
 
 class imap_service {
 public:
-  imap_service(runtime::session_io& io, services_ptr services, door entrance);
+  imap_service(runtime::session_io& io, services_ptr services, door_ptr entrance);
   ~imap_service();
 
   runtime::task<void> run();
@@ -45,7 +45,7 @@ private:
   };
 
   // the loop
-  imap::engine_options engine_options(door entrance) const;
+  imap::engine_options engine_options(const door& entrance) const;
   task<bool> read_more();
   task<void> check_password(imap::steps::log_in login);
   task<imap::reply> carry_out(imap::command_body body);

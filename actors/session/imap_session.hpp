@@ -14,6 +14,6 @@
 namespace merpati::session {
 
 /// The root coroutine of an IMAP session.
-runtime::task<void> run_imap_session(runtime::session_io& io, services_ptr services, door entrance);
+runtime::task<void> run_imap_session(runtime::session_io& io, services_ptr services, door_ptr entrance);
 
 } // namespace merpati::session

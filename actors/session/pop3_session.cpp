@@ -28,8 +28,8 @@ pop3::failure failure_for(errc code) {
 
 class pop3_session {
 public:
-  pop3_session(runtime::session_io& io, services_ptr services, door entrance)
-      : io_(io), services_(std::move(services)), engine_(engine_options(entrance)) {}
+  pop3_session(runtime::session_io& io, services_ptr services, door_ptr entrance)
+      : io_(io), services_(std::move(services)), engine_(engine_options(*entrance)) {}
 
   task<void> run();
 
@@ -39,7 +39,7 @@ private:
     body_id body;
   };
 
-  pop3::server_options engine_options(door entrance) const;
+  pop3::server_options engine_options(const door& entrance) const;
 
   task<bool> send_output();
   task<bool> read_more();
@@ -57,7 +57,7 @@ private:
   std::vector<message> messages_;
 };
 
-pop3::server_options pop3_session::engine_options(door entrance) const {
+pop3::server_options pop3_session::engine_options(const door& entrance) const {
   pop3::server_options options;
   options.hostname = services_->hostname;
   options.tls_available = services_->tls() != nullptr;
@@ -216,8 +216,8 @@ task<void> pop3_session::remove_messages(std::vector<std::size_t> deleted) {
 
 } // namespace
 
-runtime::task<void> run_pop3_session(runtime::session_io& io, services_ptr services, door entrance) {
-  pop3_session session(io, std::move(services), entrance);
+runtime::task<void> run_pop3_session(runtime::session_io& io, services_ptr services, door_ptr entrance) {
+  pop3_session session(io, std::move(services), std::move(entrance));
   co_await run_guarded(io, session, "-ERR [SYS/PERM] the server failed, connect again\r\n");
 }
 

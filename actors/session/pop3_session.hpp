@@ -13,6 +13,6 @@
 namespace merpati::session {
 
 /// The root coroutine of a POP3 session.
-runtime::task<void> run_pop3_session(runtime::session_io& io, services_ptr services, door entrance);
+runtime::task<void> run_pop3_session(runtime::session_io& io, services_ptr services, door_ptr entrance);
 
 } // namespace merpati::session

@@ -75,4 +75,6 @@ struct door {
   std::vector<config::milter> filters;     ///< what the listener's mail passes, in order
 };
 
+using door_ptr = std::shared_ptr<const door>;
+
 } // namespace merpati::session

@@ -19,12 +19,12 @@ using runtime::task;
 
 class smtp_session {
 public:
-  smtp_session(runtime::session_io& io, services_ptr services, const door& entrance, smtp::server_kind kind)
+  smtp_session(runtime::session_io& io, services_ptr services, door_ptr entrance, smtp::server_kind kind)
       : io_(io),
         services_(std::move(services)),
-        engine_(engine_options(entrance, kind)),
-        entrance_(entrance),
-        filters_(io_, *services_, engine_, entrance_.filters, entrance_.kind),
+        engine_(engine_options(*entrance, kind)),
+        entrance_(std::move(entrance)),
+        filters_(io_, *services_, engine_, entrance_->filters, entrance_->kind),
         transaction_(io_, *services_, engine_, filters_),
         policy_(io_, *services_, kind),
         rate_(services_->limits.smtp.data_octets_per_second) {}
@@ -50,7 +50,7 @@ private:
   runtime::session_io& io_;
   services_ptr services_;
   smtp::server_engine engine_;
-  door entrance_;
+  door_ptr entrance_;
   filter_chain filters_;
   smtp_transaction transaction_;
   smtp_policy policy_;
@@ -67,8 +67,10 @@ smtp::server_options smtp_session::engine_options(const door& entrance, smtp::se
   options.implicit_tls = entrance.implicit_tls;
   options.plaintext_auth_allowed = entrance.plaintext_login;
   options.longest_hold = longest_hold;
-  options.latest_release = smtp::write_internet_time(services_->clock->now() + longest_hold);
+  if (kind == smtp::server_kind::submission)
+    options.latest_release = smtp::write_internet_time(services_->clock->now() + longest_hold);
   options.xclient_allowed = contains(entrance.xclient_from, io_.info().remote_address);
+  options.report_unknown = !entrance.filters.empty();
   options.bare_newlines = services_->bare_newlines;
   options.limits.command_line_bytes = limits.smtp.line_bytes;
   options.limits.message_bytes = limits.message_bytes;
@@ -107,6 +109,9 @@ task<void> smtp_session::run() {
       co_await begin_transaction(std::move(*sender));
     } else if (auto* recipient = std::get_if<smtp::rcpt_to>(&step)) {
       co_await take_recipient(std::move(*recipient));
+    } else if (auto* unknown = std::get_if<smtp::unknown_command>(&step)) {
+      auto refused = co_await filters_.unknown(std::move(unknown->line));
+      answer(refused);
     } else if (const auto* begin = std::get_if<smtp::data_begin>(&step)) {
       co_await begin_message(begin->envelope);
     } else if (const auto* chunk = std::get_if<smtp::data_chunk>(&step)) {
@@ -184,13 +189,11 @@ task<void> smtp_session::begin_transaction(smtp::mail_from sender) {
 }
 
 task<void> smtp_session::take_recipient(smtp::rcpt_to recipient) {
-  auto to = recipient.recipient;
-  auto asked = recipient;
-  auto refused = transaction_.look_at(std::move(recipient));
+  auto refused = transaction_.look_at(recipient);
   if (!refused)
-    refused = co_await policy_.recipient(transaction_.sender(), std::move(to));
-  if (!refused)
-    refused = co_await filters_.recipient(std::move(asked));
+    refused = co_await policy_.recipient(transaction_.sender(), recipient.recipient);
+  if (!refused && !filters_.is_empty())
+    refused = co_await filters_.recipient(std::move(recipient));
   if (!refused)
     refused = transaction_.add_recipient();
   answer(refused);
@@ -273,9 +276,9 @@ task<void> smtp_session::end_message() {
 
 } // namespace
 
-runtime::task<void> run_smtp_session(runtime::session_io& io, services_ptr services, door entrance,
+runtime::task<void> run_smtp_session(runtime::session_io& io, services_ptr services, door_ptr entrance,
                                      smtp::server_kind kind) {
-  smtp_session session(io, std::move(services), entrance, kind);
+  smtp_session session(io, std::move(services), std::move(entrance), kind);
   co_await run_guarded(io, session, "451 4.3.0 The server failed, try again later\r\n");
 }
 

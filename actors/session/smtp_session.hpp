@@ -14,7 +14,7 @@
 namespace merpati::session {
 
 /// The root coroutine of an SMTP session; `kind` says which door the client came through.
-runtime::task<void> run_smtp_session(runtime::session_io& io, services_ptr services, door entrance,
+runtime::task<void> run_smtp_session(runtime::session_io& io, services_ptr services, door_ptr entrance,
                                      smtp::server_kind kind);
 
 } // namespace merpati::session

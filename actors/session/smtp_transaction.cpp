@@ -49,9 +49,16 @@ refusal smtp_transaction::begin(const smtp::mail_from& sender, const std::option
   if (release_ && *release_ > now + longest_hold)
     return smtp::replies::bad_syntax("HOLDUNTIL is later than what is offered");
   // The null sender is for reports, which a mail program may send too (RFC 3798 3).
-  if (who_ && sender.sender && !mail::may_send_as(who_->name, *sender.sender, services_.delegations))
+  if (who_ && sender.sender && !is_own(*sender.sender))
     return not_your_address("envelope sender");
   return std::nullopt;
+}
+
+bool smtp_transaction::is_own(const smtp::mailbox& address) const {
+  if (mail::may_send_as(who_->name, address, services_.delegations))
+    return true;
+  const auto view = services_.store->read(0);
+  return view && mail::leads_to_alone(*view, services_.routing, address, who_->name, services_.clock->now());
 }
 
 mail::sender_facts smtp_transaction::facts_of(const smtp::reverse_path& sender, std::uint64_t declared_bytes) const {
@@ -167,7 +174,7 @@ refusal smtp_transaction::complete_submission(const smtp::header_facts& facts, s
   if (facts.from_is_unreadable)
     return smtp::reply{554, "5.6.0", "From has no address that can be read"};
   for (const auto& author : facts.from)
-    if (!mail::may_send_as(who_->name, author, services_.delegations))
+    if (!is_own(author))
       return not_your_address("From");
   smtp::added_fields added;
   added.date = smtp::write_date(services_.clock->now());
@@ -335,10 +342,18 @@ task<std::vector<smtp::reply>> smtp_transaction::store(mail::taken_message taken
   co_return replies;
 }
 
-void smtp_transaction::add_deliveries(storage::add_message& message) const {
-  const bool waits = kept_back_ || release_;
-  for (std::size_t i = 0; i != plan_->local().size() && !waits; ++i) {
+void smtp_transaction::add_deliveries(storage::add_message& message) {
+  const bool all_wait = kept_back_ || release_;
+  // A sender who wants to hear of success is told by whoever settles the waiting list, with the delivery in one commit.
+  const auto waits = [&](const mail::delivery_plan::local_delivery& to) {
+    return all_wait || (sender_ && (to.parameters.notify & smtp::notify_success) != 0);
+  };
+  target_of_.assign(plan_->local().size(), std::nullopt);
+  for (std::size_t i = 0; i != plan_->local().size(); ++i) {
     const auto& to = plan_->local()[i];
+    if (waits(to))
+      continue;
+    target_of_[i] = message.targets.size();
     storage::target inbox;
     inbox.account = to.account;
     inbox.create = true;
@@ -365,23 +380,23 @@ void smtp_transaction::add_deliveries(storage::add_message& message) const {
     message.waiting.push_back(std::move(row));
   };
   details.released = release_;
-  if (waits) {
-    details.sender = sender_;
-    for (const auto& to : plan_->local()) {
-      details.recipient.address = mail::parse_canonical(to.address);
-      wait(std::string(mail::local_destination), to.front);
-    }
-    details.sender.reset();
-  }
-  for (const auto& member : plan_->deferred()) {
-    details.recipient.address = mail::parse_canonical(member.address);
-    wait(std::string(mail::local_destination), member.front);
-  }
   details.mail = envelope_->parameters;
   details.mail.size_bytes.reset();
   details.mail.auth.reset();
   details.mail.hold_for.reset();
   details.mail.hold_until.reset();
+  details.sender = sender_;
+  for (const auto& to : plan_->local())
+    if (waits(to)) {
+      details.recipient = {mail::parse_canonical(to.address), to.parameters};
+      wait(std::string(mail::local_destination), to.front);
+    }
+  details.sender.reset();
+  details.recipient.parameters = {};
+  for (const auto& member : plan_->deferred()) {
+    details.recipient.address = mail::parse_canonical(member.address);
+    wait(std::string(mail::local_destination), member.front);
+  }
   for (const auto& to : plan_->remote()) {
     details.sender = to.sender;
     details.recipient = {to.address, to.parameters};
@@ -394,9 +409,10 @@ std::vector<smtp::reply> smtp_transaction::replies_to(const storage::outcome& do
   if (!is_lmtp())
     return {stored};
   std::vector<smtp::reply> out;
-  for (const auto place : place_of_)
-    out.push_back(!place || kept_back_ || release_ || done.places[*place].id ? stored
-                                                                             : smtp::replies::mailbox_over_quota());
+  for (const auto place : place_of_) {
+    const auto target = place ? target_of_[*place] : std::nullopt;
+    out.push_back(!target || done.places[*target].id ? stored : smtp::replies::mailbox_over_quota());
+  }
   return out;
 }
 

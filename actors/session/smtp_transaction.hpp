@@ -51,6 +51,8 @@ public:
 
 private:
   void begin_body();
+  /// The account that logged in may send as it.
+  bool is_own(const smtp::mailbox& address) const;
   mail::sender_facts facts_of(const smtp::reverse_path& sender, std::uint64_t declared_bytes) const;
   runtime::task<refusal> pass_filters(mail::taken_message& taken);
   void plan_anew(const filtered_message& filtered);
@@ -59,7 +61,7 @@ private:
   refusal complete_submission(const smtp::header_facts& facts, std::string& completed) const;
   std::string trace_header() const;
   runtime::task<std::vector<smtp::reply>> store(mail::taken_message taken);
-  void add_deliveries(storage::add_message& message) const;
+  void add_deliveries(storage::add_message& message);
   std::vector<smtp::reply> replies_to(const storage::outcome& done) const;
   bool is_lmtp() const noexcept { return engine_.options().kind == smtp::server_kind::lmtp; }
 
@@ -73,7 +75,9 @@ private:
   std::optional<mail::delivery_plan> plan_;
   std::optional<mail::delivery_plan::candidate> candidate_; ///< between look_at() and add_recipient()
   std::vector<std::optional<std::size_t>>
-      place_of_;                             ///< for each recipient of the envelope, if it is one local delivery
+      place_of_; ///< for each recipient of the envelope, if it is one local delivery
+  /// For each local delivery of the plan, its place in the commit; none: it waits.
+  std::vector<std::optional<std::size_t>> target_of_;
   const smtp::envelope* envelope_ = nullptr; ///< the engine's, while a message is under way
   std::string message_id_;                   ///< our name for the message
   smtp::header_collector header_;

@@ -118,10 +118,8 @@ std::string status_part(const delivery_report& r) {
 }
 
 void begin_part(std::string& out, const std::string& boundary, std::string_view type, bool ascii) {
-  put(out, "--" + boundary);
-  put(out, "Content-Type: " + std::string(type));
-  put(out, std::string("Content-Transfer-Encoding: ") + (ascii ? "7bit" : "8bit"));
-  put(out, "");
+  out.append("--").append(boundary).append("\r\nContent-Type: ").append(type);
+  out.append("\r\nContent-Transfer-Encoding: ").append(ascii ? "7bit" : "8bit").append("\r\n\r\n");
 }
 
 /// A boundary that no line of `texts` begins with.

@@ -70,6 +70,8 @@ std::optional<step> server_engine::next_command() {
   // RFC 2033 4.1: LHLO takes the place of HELO and EHLO, which a server of LMTP does not know.
   const auto foreign = options_.kind == server_kind::lmtp ? flag_not_lmtp : flag_lmtp;
   if (!found || (found->flags & foreign) || ((found->flags & flag_xclient) && !options_.xclient_allowed)) {
+    if (options_.report_unknown)
+      return ask(question::unknown, unknown_command{std::string(line.text)});
     say(replies::unknown_command());
     return std::nullopt;
   }
@@ -214,6 +216,7 @@ server_engine::question server_engine::answered() {
 void server_engine::accept(std::string_view text) {
   switch (answered()) {
   case question::closed: return;
+  case question::unknown: say(replies::unknown_command()); break;
   case question::mail:
     envelope_.sender = std::move(pending_mail_.sender);
     envelope_.parameters = std::move(pending_mail_.parameters);
@@ -237,6 +240,7 @@ void server_engine::refuse(const reply& why) {
   switch (answered()) {
   case question::closed: return;
   case question::claim:
+  case question::unknown:
   case question::mail: break;
   case question::begin:
     if (!in_chunks_)

@@ -64,6 +64,7 @@ struct server_options {
   std::chrono::seconds longest_hold{0};
   std::string latest_release;   ///< RFC 3339
   bool xclient_allowed = false; ///< the peer may say XCLIENT
+  bool report_unknown = false;  ///< next() tells of unknown commands
   std::string scram_nonce;      ///< for tests; empty: a new one from the generator each time
   server_limits limits;
 };
@@ -85,8 +86,9 @@ public:
       reader_.feed(input);
   }
 
-  /// The next step. After a question (start_tls, authenticate, client_claim, mail_from, rcpt_to, data_begin, data_end)
-  /// its answer has to come before the next call; std::logic_error otherwise (a bug of the caller).
+  /// The next step. After a question (start_tls, authenticate, client_claim, unknown_command, mail_from, rcpt_to,
+  /// data_begin, data_end) its answer has to come before the next call; std::logic_error otherwise (a bug of the
+  /// caller).
   step next();
 
   /// The bytes to send so far; the engine's buffer is empty afterwards.
@@ -95,7 +97,8 @@ public:
 
   // --- answers; std::logic_error when no such question is open, ignored after shutdown() ---
 
-  /// Yes, to mail_from, rcpt_to, data_begin and data_end. `text` goes into the reply of data_end: "queued as 4711".
+  /// Yes, to mail_from, rcpt_to, data_begin, data_end and unknown_command. `text` goes into the reply of data_end:
+  /// "queued as 4711".
   void accept(std::string_view text = {});
   /// No, to the same and to client_claim. With code 421 the session ends.
   void refuse(const reply& why);
@@ -134,7 +137,7 @@ private:
   friend struct command_handlers;
 
   enum class mode : std::uint8_t { fresh, command, auth_response, data, chunk, closed };
-  enum class question : std::uint8_t { none, tls, auth, keys, claim, mail, rcpt, begin, end, closed };
+  enum class question : std::uint8_t { none, tls, auth, keys, claim, unknown, mail, rcpt, begin, end, closed };
 
   void greet();
   void forget_client();

@@ -64,11 +64,16 @@ struct data_end {
 /// Drop what came of the message: it is too big, has a bare CR or LF, was reset, or the session ends. No answer; the
 /// engine swallows the rest and replies by itself.
 struct data_aborted {};
+/// A command that the engine does not know; asked only where options say so. accept(): it is refused as such;
+/// refuse(): in these words.
+struct unknown_command {
+  std::string line;
+};
 /// Send the output, then close the connection. Every further next() says so again.
 struct close {};
 
 using step = std::variant<need_input, start_tls, authenticate, scram_lookup, scram_proven, client_claim, mail_from,
-                          rcpt_to, data_begin, data_chunk, data_end, data_aborted, close>;
+                          rcpt_to, data_begin, data_chunk, data_end, data_aborted, unknown_command, close>;
 
 enum class auth_outcome : std::uint8_t {
   success,

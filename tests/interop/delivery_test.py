@@ -102,6 +102,17 @@ class DeliveryTest(unittest.TestCase):
             client.sendmail(address("alice"), to, f"From: {address('alice')}\r\nSubject: {subject}\r\n\r\nHello\r\n.dot\r\n",
                             options, rcpt_options)
 
+    def test_success_in_a_mailbox_here_is_told_to_who_asked(self):
+        daemon = self.site({})
+        self.send(daemon, [address("bob")], rcpt_options=["NOTIFY=SUCCESS", "ORCPT=rfc822;" + address("bob")])
+        self.assertEqual(len(eventually(lambda: daemon.messages("bob"), "bob has it")), 1)
+        report = eventually(lambda: daemon.messages("alice"), "alice has a report")[0].decode()
+        self.assertIn("Return-Path: <>", report)
+        self.assertIn(f"Original-Recipient: rfc822; {address('bob')}\r\n"
+                      f"Final-Recipient: rfc822; {address('bob')}\r\nAction: delivered\r\nStatus: 2.0.0\r\n", report)
+        daemon.stop()
+        self.assertEqual(len(daemon.command("queue", "list").stdout.splitlines()), 1)
+
     def test_to_another_server_and_what_it_refuses_comes_back(self):
         with harness.running() as far:
             daemon = self.site({"far.example": far.ports["smtp"]})

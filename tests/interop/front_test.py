@@ -8,6 +8,7 @@ import unittest
 
 import harness
 from harness import PASSWORDS, address
+from talk import Talk
 
 EXTRA = """
 [[listener]]
@@ -42,40 +43,6 @@ socket_mode = "0600"
 """
 
 
-class Talk:
-    """A client that says lines and reads replies."""
-
-    def __init__(self, connected):
-        self.socket = connected
-        self.socket.settimeout(60)
-        self.file = connected.makefile("rb")
-
-    def send(self, octets):
-        self.socket.sendall(octets)
-
-    def reply(self):
-        lines = []
-        while True:
-            line = self.file.readline().decode()
-            if not line:
-                return lines
-            lines.append(line.rstrip("\r\n"))
-            if line[3:4] != "-":
-                return lines
-
-    def say(self, line):
-        self.send(line.encode() + b"\r\n")
-        return self.reply()
-
-    def deliver(self, to, subject, verb="EHLO"):
-        assert self.say(f"{verb} client.example.net")[0].startswith("250")
-        self.say("MAIL FROM:<carol@example.net>")
-        accepted = self.say(f"RCPT TO:<{to}>")
-        assert accepted[0].startswith("250"), accepted
-        self.say("DATA")
-        return self.say(f"From: carol@example.net\r\nSubject: {subject}\r\n\r\nHello\r\n.")
-
-
 def v2_header(source, source_port, command=1):
     payload = socket.inet_aton(source) + socket.inet_aton("192.0.2.99") + struct.pack("!HH", source_port, 25)
     return b"\r\n\r\n\x00\r\nQUIT\n" + bytes([0x20 | command, 0x11]) + struct.pack("!H", len(payload)) + payload
@@ -93,9 +60,7 @@ class FrontTest(unittest.TestCase):
         cls.context.__exit__(None, None, None)
 
     def talk(self, listener):
-        connected = socket.create_connection(("127.0.0.1", listener["port"]), timeout=60)
-        self.addCleanup(connected.close)
-        return Talk(connected)
+        return Talk.connect(self, listener["port"])
 
     def received_of(self, subject):
         found = [text for text in self.daemon.messages("alice") if f"Subject: {subject}".encode() in text]

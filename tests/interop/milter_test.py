@@ -1,17 +1,21 @@
 """rspamd and OpenDKIM from Debian as filters, and a filter that is not there."""
 
+import contextlib
 import pathlib
 import shutil
 import smtplib
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
 import harness
 from harness import Daemon, PASSWORDS, address, message
+from talk import Talk
 
 GTUBE = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 READY_S = 60
@@ -72,6 +76,67 @@ class FilterCase(unittest.TestCase):
             client.starttls(context=daemon.client_tls())
             client.login(address("alice"), PASSWORDS["alice"])
             client.sendmail(address("alice"), [address("bob")], text)
+
+
+class ScriptedFilter:
+    """A filter of protocol version 6 on a free port that says "go on", or what `replies` has for a command's letter."""
+
+    def __init__(self, replies):
+        self.replies, self.heard = replies, []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        for _ in range(100):
+            try:
+                connected, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(connected,), daemon=True).start()
+
+    def talk(self, connected):
+        with contextlib.suppress(OSError), connected, connected.makefile("rb") as stream:
+            while head := stream.read(4):
+                packet = stream.read(struct.unpack("!I", head)[0])
+                letter, data = packet[:1].decode(), packet[1:]
+                self.heard.append((letter, data))
+                if letter == "O":
+                    self.say(connected, b"O" + struct.pack("!III", 6, 0x1FF, 0))
+                elif letter in "CHMRTULNBE":
+                    self.say(connected, self.replies.get(letter, b"c"))
+
+    def say(self, connected, packet):
+        connected.sendall(struct.pack("!I", len(packet)) + packet)
+
+    def close(self):
+        self.listener.close()
+
+
+class ScriptedFilterTest(FilterCase):
+    def test_each_step_comes_in_order_and_unknown_commands_too(self):
+        scripted = ScriptedFilter({"U": b"y" + b"500 5.7.1 No such thing here\0"})
+        self.addCleanup(scripted.close)
+        daemon = self.site(f'socket = "inet:127.0.0.1:{scripted.port}"\nlisteners = ["smtp"]')
+        talk = Talk.connect(self, daemon.ports["smtp"])
+        talk.reply()
+        talk.say("EHLO client.example.net")
+        self.assertEqual(talk.say("XYZZY  now"), ["500 5.7.1 No such thing here"])
+        talk.deliver(address("alice"), "filtered")
+        self.assertEqual([letter for letter, _ in scripted.heard if letter != "D"], list("OCHUMRTLLNBE"))
+        self.assertIn(("U", b"XYZZY  now\0"), scripted.heard)
+        self.assertIn(("H", b"client.example.net\0"), scripted.heard)
+        self.assertIn(("L", b"Subject\0filtered\0"), [(a, d.replace(b"\0 ", b"\0")) for a, d in scripted.heard])
+        daemon.stop()
+
+    def test_unknown_commands_are_refused_as_ever_where_the_filter_says_nothing(self):
+        scripted = ScriptedFilter({})
+        self.addCleanup(scripted.close)
+        daemon = self.site(f'socket = "inet:127.0.0.1:{scripted.port}"\nlisteners = ["smtp"]')
+        talk = Talk.connect(self, daemon.ports["smtp"])
+        talk.reply()
+        self.assertEqual(talk.say("XYZZY"), ["500 5.5.2 Command not recognised"])
+        daemon.stop()
 
 
 class RspamdTest(FilterCase):

@@ -14,7 +14,7 @@ struct proxied {
     runtime::session_settings settings;
     settings.kind = "test";
     settings.root = [&site](runtime::session_io& io) {
-      return session::run_smtp_session(io, site.services, {}, smtp::server_kind::mx);
+      return session::run_smtp_session(io, site.services, small_site::plaintext_door(), smtp::server_kind::mx);
     };
     settings.admit_proxied = [this, admits](std::string_view address) -> std::shared_ptr<void> {
       admitted += std::string(address) + " ";

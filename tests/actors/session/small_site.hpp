@@ -77,6 +77,11 @@ public:
     settings.root = std::move(root);
     return std::make_unique<scripted_peer>(system, std::move(settings));
   }
+  static session::door_ptr plaintext_door() {
+    session::door entrance;
+    entrance.plaintext_login = true;
+    return std::make_shared<const session::door>(std::move(entrance));
+  }
   std::unique_ptr<scripted_peer> smtp(smtp::server_kind kind = smtp::server_kind::mx) {
     return connect([this, kind](runtime::session_io& io) {
       return session::run_smtp_session(io, services, plaintext_door(), kind);
@@ -118,12 +123,6 @@ public:
   std::shared_ptr<const session::services> services;
 
 private:
-  static session::door plaintext_door() {
-    session::door entrance;
-    entrance.plaintext_login = true;
-    return entrance;
-  }
-
   void make_accounts(std::vector<std::unique_ptr<storage::shard>>& shards) {
     mail::directory directory(mail::direct_store(shards), clock);
     REQUIRE(directory.add_domain("example.org"));

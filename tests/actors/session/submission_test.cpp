@@ -1,4 +1,5 @@
 // What a message goes through on its way in: whose it may be, what is added to it, what is a loop, and LMTP's replies.
+#include "actors/mail/address_settings.hpp"
 #include "actors/mail/sender_rules.hpp"
 #include "tests/actors/session/small_site.hpp"
 
@@ -56,6 +57,33 @@ TEST_CASE("who submits sends under its own addresses, in the envelope and in Fro
   CHECK(submit(*peer, "From: =?utf-8?q?A?= <ALICE@EXAMPLE.org>\r\n\r\n").starts_with("250 2.0.0"));
   peer->send("MAIL FROM:<>\r\n");
   CHECK(peer->take().starts_with("250 2.1.0"));
+}
+
+TEST_CASE("an address whose mail comes to nobody else is the sender's own") {
+  small_site site;
+  const auto put = [&](const std::string& address, std::vector<std::string> targets) {
+    mail::alias_settings alias;
+    alias.targets = std::move(targets);
+    const storage::mutation change = storage::put_address{{address, mail::write_settings(alias)}};
+    REQUIRE(site.services->store->shard(0).apply({&change, 1}).front());
+  };
+  put("sales@example.org", {"alice@example.org"});
+  put("office@example.org", {"sales@example.org"});
+  put("team@example.org", {"alice@example.org", "bob@example.org"});
+  put("ring@example.org", {"ring@example.org"});
+  put("away@example.org", {"alice@elsewhere.example"});
+  auto peer = submission_of_alice(site);
+  const auto mail_from = [&](const std::string& address) {
+    peer->send("RSET\r\nMAIL FROM:<" + address + ">\r\n");
+    const auto said = peer->take();
+    return said.substr(said.find('\n') + 1, 3);
+  };
+  for (const std::string own : {"sales@example.org", "OFFICE@example.org", "alice+books@example.org"})
+    CHECK(mail_from(own) == "250");
+  for (const std::string other : {"team@example.org", "ring@example.org", "away@example.org", "bob+alice@example.org",
+                                  "nobody@example.org", "alice@elsewhere.example"})
+    CHECK(mail_from(other) == "550");
+  CHECK(submit(*peer, "From: Sales <sales@example.org>\r\n\r\n").starts_with("250 2.0.0"));
 }
 
 TEST_CASE("delegated addresses are its own too") {

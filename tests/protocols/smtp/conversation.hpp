@@ -83,6 +83,13 @@ private:
     else
       engine_.speaks_for(!login.empty());
   }
+  void on(smtp::unknown_command& u) {
+    events_.push_back("unknown " + u.line);
+    if (u.line.starts_with("XODD"))
+      engine_.refuse({502, "5.5.1", "Odd"});
+    else
+      engine_.accept();
+  }
   void on(smtp::mail_from& m) {
     const auto local = m.sender ? m.sender->local_part : std::string();
     if (local == "refused")

@@ -110,6 +110,18 @@ TEST_CASE("XCLIENT is legal between messages, and nothing may stand behind it") 
   CHECK(s.say("XCLIENT ADDR=192.0.2.1\r\nEHLO c.example") == "554 5.5.0");
 }
 
+TEST_CASE("unknown commands are told where somebody wants to know, and count as errors all the same") {
+  auto o = options();
+  o.report_unknown = true;
+  o.limits.errors = 3;
+  session s(o);
+  CHECK(s.say("XYZZY one") == "500 5.5.2");
+  CHECK(s.events() == std::vector<std::string>{"unknown XYZZY one"});
+  CHECK(s.say("XODD") == "502 5.5.1");
+  CHECK(s.say("XODD") == "421 4.7.0");
+  CHECK(s.closed());
+}
+
 TEST_CASE("LMTP has LHLO, and neither HELO nor EHLO nor AUTH") {
   for (auto state : {smtp::state_fresh, smtp::state_greeted, smtp::state_rcpt}) {
     session s(options(smtp::server_kind::lmtp));
