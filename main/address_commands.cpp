@@ -5,6 +5,7 @@
 
 #include "base/ascii.hpp"
 #include "main/account_access.hpp"
+#include "main/client_steps.hpp"
 #include "main/commands.hpp"
 #include "main/report.hpp"
 
@@ -190,20 +191,33 @@ int list_all(const std::filesystem::path& config) {
   });
 }
 
+namespace {
+
+void print(const std::vector<std::string>& lines) {
+  for (const auto& line : lines)
+    std::cout << line << '\n';
+}
+
+} // namespace
+
 int explain(const std::filesystem::path& config, const explain_options& what) {
   return with_access(config, [&](const config::settings& settings, const account_access& access) {
     mail::explain_request request;
     request.recipient = what.recipient;
     request.sender = what.sender;
     request.account = what.account;
-    request.client_address = what.client_address;
     request.hostname = settings.hostname;
     request.detail_separators = settings.smtp.detail_separators;
+    if (!what.client_address.empty()) {
+      auto before = client_steps(settings, what.client_address, what.account);
+      if (!before)
+        return complain(before.error().what);
+      print(*before);
+    }
     auto steps = access.addresses().explain(request);
     if (!steps)
       return complain(steps.error().what);
-    for (const auto& step : *steps)
-      std::cout << step << '\n';
+    print(*steps);
     std::cout << std::flush;
     return static_cast<int>(exit_done);
   });

@@ -17,7 +17,7 @@
 //   GET, PUT, DELETE /v1/addresses/ADDRESS
 //   POST /v1/addresses/LIST/members {"add":[...],"remove":[...]}
 //   PUT  /v1/domains/NAME/alias     {"of":"example.org"}
-//   POST /v1/explain                {"recipient":...,"sender":...,"account":...,"client_address":...}
+//   POST /v1/explain                {"recipient":...,"sender":...,"account":...}
 //   POST /v1/queue/list             a filter, see queue_wire.hpp: {"recipients":[...],"matching":0}
 //   POST /v1/queue/change/ACTION    a filter: {"changed":0}; ACTION: retry, hold, release, delete, bounce
 //   POST /v1/reload

@@ -109,9 +109,11 @@ result<mail::address_entry> entry_of(const json& value) {
 }
 
 json request_json(const mail::explain_request& what) {
-  return {{"recipient", what.recipient}, {"sender", what.sender},
-          {"account", what.account},     {"client_address", what.client_address},
-          {"hostname", what.hostname},   {"detail_separators", what.detail_separators}};
+  return {{"recipient", what.recipient},
+          {"sender", what.sender},
+          {"account", what.account},
+          {"hostname", what.hostname},
+          {"detail_separators", what.detail_separators}};
 }
 
 mail::explain_request explain_request_of(const json& value) {
@@ -119,8 +121,7 @@ mail::explain_request explain_request_of(const json& value) {
     auto found = value.find(key);
     return found != value.end() && found->is_string() ? found->get<std::string>() : std::string();
   };
-  return {text("recipient"),      text("sender"),   text("account"),
-          text("client_address"), text("hostname"), text("detail_separators")};
+  return {text("recipient"), text("sender"), text("account"), text("hostname"), text("detail_separators")};
 }
 
 } // namespace merpati::admin

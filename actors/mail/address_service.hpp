@@ -22,7 +22,6 @@ struct explain_request {
   std::string recipient;
   std::string sender;                  ///< envelope sender; empty: the null sender
   std::string account;                 ///< who logged in; empty: nobody
-  std::string client_address;          ///< numeric; empty: unknown
   std::string hostname;                ///< of the configuration that is asked about
   std::string detail_separators = "+"; ///< likewise
 };

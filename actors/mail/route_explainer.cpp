@@ -1,7 +1,6 @@
 #include "actors/mail/route_explainer.hpp"
 
 #include "actors/mail/delivery_plan.hpp"
-#include "base/ip_address.hpp"
 
 namespace merpati::mail {
 
@@ -53,12 +52,6 @@ result<std::vector<std::string>> explain_route(const storage::read_view& view, c
     facts.sender = std::move(*parsed);
   }
   facts.account = what.account;
-  if (!what.client_address.empty()) {
-    auto address = ip_address::parse(what.client_address);
-    if (!address)
-      return fail(errc::invalid, "\"" + what.client_address + "\" is no IP address");
-    steps.step("the client is " + address->to_string());
-  }
   steps.step("sender " + smtp::write_path(facts.sender)
              + (facts.account.empty() ? ", nobody logged in" : ", logged in as " + facts.account));
   delivery_plan plan(rules, facts, now, &steps);

@@ -9,7 +9,7 @@
 
 namespace merpati::mail {
 
-/// errc::invalid for an address or client address that is none.
+/// errc::invalid for an address that is none.
 result<std::vector<std::string>> explain_route(const storage::read_view& view, const routing_rules& rules,
                                                const explain_request& what, timestamp now);
 

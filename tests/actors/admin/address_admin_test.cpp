@@ -136,10 +136,8 @@ TEST_CASE("a domain can be an alias of another, and explain follows it") {
   mail::explain_request ask;
   ask.recipient = "Alice+x@bücher.example";
   ask.sender = "a@b.example";
-  ask.client_address = "192.0.2.1";
   ask.hostname = "mail.example.org";
   const std::vector<std::string> steps{
-      "the client is 192.0.2.1",
       "sender <a@b.example>, nobody logged in",
       "domain xn--bcher-kva.example is an alias of example.org",
       "there is no account, alias or list alice+x@example.org",
