@@ -35,6 +35,7 @@ imap::engine_options imap_service::engine_options(const door& entrance) const {
 }
 
 runtime::task<void> imap_service::run() {
+  engine_.set_channel_bindings(bindings_of(io_));
   engine_.start();
   for (;;) {
     auto step = engine_.next();
@@ -52,7 +53,18 @@ runtime::task<void> imap_service::run() {
         co_return;
       engine_.finish(answer);
     } else if (auto* login = std::get_if<imap::steps::log_in>(&step)) {
-      co_await check_password(std::move(*login));
+      auto who = co_await log_in(io_, *services_, std::move(login->authorization), std::move(login->user),
+                                 std::move(login->password));
+      admit(std::move(who));
+    } else if (auto* wanted = std::get_if<imap::steps::scram_lookup>(&step)) {
+      auto keys = co_await scram_keys(io_, *services_, std::move(wanted->user));
+      if (keys)
+        engine_.scram_keys(std::move(*keys));
+      else
+        engine_.login_failed(keys.error());
+    } else if (auto* proof = std::get_if<imap::steps::scram_proven>(&step)) {
+      auto who = co_await log_in_proven(io_, *services_, std::move(proof->authorization), std::move(proof->user));
+      admit(std::move(who));
     } else if (auto* append = std::get_if<imap::steps::append_begin>(&step)) {
       co_await begin_append(std::move(append->what));
     } else if (auto* data = std::get_if<imap::steps::append_data>(&step)) {
@@ -66,6 +78,7 @@ runtime::task<void> imap_service::run() {
       auto established = co_await start_tls(io_, *services_, engine_.take_output(), "imap");
       if (!established)
         co_return;
+      engine_.set_channel_bindings(bindings_of(io_));
       engine_.tls_started();
     } else if (std::holds_alternative<imap::steps::idle_begin>(step)) {
       co_await refresh();
@@ -121,9 +134,7 @@ void imap_service::take_notice(const runtime::notice& notice) {
     report_changes(true);
 }
 
-runtime::task<void> imap_service::check_password(imap::steps::log_in login) {
-  auto who = co_await log_in(io_, *services_, std::move(login.authorization), std::move(login.user),
-                             std::move(login.password));
+void imap_service::admit(result<auth::identity> who) {
   if (who) {
     user_ = std::move(*who);
     engine_.login_succeeded();

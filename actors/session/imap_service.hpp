@@ -47,7 +47,7 @@ private:
   // the loop
   imap::engine_options engine_options(const door& entrance) const;
   task<bool> read_more();
-  task<void> check_password(imap::steps::log_in login);
+  void admit(result<auth::identity> who);
   task<imap::reply> carry_out(imap::command_body body);
   void take_notice(const runtime::notice& notice);
   /// Sends what the engine's output holds. False: the connection is gone.

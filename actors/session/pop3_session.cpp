@@ -43,7 +43,7 @@ private:
 
   task<bool> send_output();
   task<bool> read_more();
-  task<void> open_maildrop(pop3::login login);
+  task<void> open_maildrop(result<auth::identity> who);
   task<result<void>> lock_maildrop();
   result<std::vector<pop3::maildrop_entry>> list_maildrop();
   task<bool> send_message(pop3::retrieve wanted);
@@ -69,6 +69,7 @@ pop3::server_options pop3_session::engine_options(const door& entrance) const {
 }
 
 task<void> pop3_session::run() {
+  engine_.set_channel_bindings(bindings_of(io_));
   engine_.start();
   for (;;) {
     auto step = engine_.next();
@@ -80,9 +81,21 @@ task<void> pop3_session::run() {
       auto established = co_await start_tls(io_, *services_, engine_.take_output(), "pop3");
       if (!established)
         co_return;
+      engine_.set_channel_bindings(bindings_of(io_));
       engine_.tls_started();
     } else if (auto* login = std::get_if<pop3::login>(&step)) {
-      co_await open_maildrop(std::move(*login));
+      auto who = co_await log_in(io_, *services_, std::move(login->authzid), std::move(login->user),
+                                 std::move(login->password));
+      co_await open_maildrop(std::move(who));
+    } else if (auto* looked_up = std::get_if<pop3::scram_lookup>(&step)) {
+      auto keys = co_await scram_keys(io_, *services_, std::move(looked_up->user));
+      if (keys)
+        engine_.scram_keys(std::move(*keys));
+      else
+        engine_.login_refused(failure_for(keys.error().code));
+    } else if (auto* proof = std::get_if<pop3::scram_proven>(&step)) {
+      auto who = co_await log_in_proven(io_, *services_, std::move(proof->authzid), std::move(proof->user));
+      co_await open_maildrop(std::move(who));
     } else if (auto* wanted = std::get_if<pop3::retrieve>(&step)) {
       auto go_on = co_await send_message(*wanted);
       if (!go_on)
@@ -122,9 +135,7 @@ task<bool> pop3_session::read_more() {
   co_return true;
 }
 
-task<void> pop3_session::open_maildrop(pop3::login login) {
-  auto who =
-      co_await log_in(io_, *services_, std::move(login.authzid), std::move(login.user), std::move(login.password));
+task<void> pop3_session::open_maildrop(result<auth::identity> who) {
   if (!who) {
     engine_.login_refused(failure_for(who.error().code));
     co_return;

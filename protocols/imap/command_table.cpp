@@ -50,6 +50,7 @@ struct situation {
   bool logged_in;
   bool private_line; ///< TLS, or the options do without
   bool tls;
+  bool can_bind; ///< the TLS connection has something that SCRAM can be bound to
 };
 
 struct capability_row {
@@ -68,6 +69,8 @@ constexpr capability_row capabilities[] = {
     {"STARTTLS", [](const situation& s) { return !s.logged_in && !s.tls && s.options.starttls_available; }},
     {"LOGINDISABLED", [](const situation& s) { return !s.logged_in && !s.private_line; }},
     {"AUTH=PLAIN", [](const situation& s) { return !s.logged_in && s.private_line; }},
+    {"AUTH=SCRAM-SHA-256", [](const situation& s) { return !s.logged_in && s.private_line; }},
+    {"AUTH=SCRAM-SHA-256-PLUS", [](const situation& s) { return !s.logged_in && s.can_bind; }},
     {"SASL-IR", [](const situation& s) { return !s.logged_in; }},
     {"LITERAL+", [](const situation& s) { return s.logged_in && s.options.literal_plus; }},
     {"LITERAL-", [](const situation& s) { return !s.logged_in || !s.options.literal_plus; }},
@@ -155,9 +158,9 @@ bool may_expunge(const command_body& body) noexcept {
   return row_of(body).may_expunge || std::visit(uid_of_body{}, body);
 }
 
-std::string capability_text(const engine_options& options, session_state state, bool tls_active) {
+std::string capability_text(const engine_options& options, session_state state, bool tls_active, bool can_bind) {
   situation s{options, state != session_state::not_authenticated, tls_active || options.plaintext_login_allowed,
-              tls_active};
+              tls_active, can_bind};
   std::string text;
   for (const auto& row : capabilities) {
     if (!row.told(s))

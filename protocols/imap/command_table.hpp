@@ -32,6 +32,6 @@ const verb_row& row_of(const command_body& body) noexcept;
 bool may_expunge(const command_body& body) noexcept;
 
 /// "IMAP4rev1 ..." for this state; the same text is in CAPABILITY, in the greeting and in the OK of a login.
-std::string capability_text(const engine_options& options, session_state state, bool tls_active);
+std::string capability_text(const engine_options& options, session_state state, bool tls_active, bool can_bind);
 
 } // namespace merpati::imap

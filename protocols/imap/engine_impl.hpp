@@ -22,7 +22,7 @@ struct server_engine::impl {
     discard_line,    ///< the rest of a line that was refused
     swallow,         ///< `left` octets of a literal that was refused
     sasl,            ///< a response of AUTHENTICATE
-    logging_in,      ///< question: log_in
+    logging_in,      ///< question: log_in, scram_lookup, scram_proven
     append_question, ///< question: append_begin
     append_data,     ///< `left` octets of the message
     append_tail,     ///< the end of the command after the message
@@ -56,7 +56,7 @@ struct server_engine::impl {
   step append_octets();
   step append_line_done();
   step sasl_line_done();
-  step sasl_response(std::string_view base64);
+  step carry(sasl::line_exchange::step s);
   step idle_line_done();
   step dispatch(std::string_view line);
   std::optional<reply> refused_by_table(std::string_view line) const;
@@ -94,6 +94,7 @@ struct server_engine::impl {
   const limits& bounds() const noexcept { return options.limits; }
   bool logged_in() const noexcept { return state == session_state::authenticated || state == session_state::selected; }
   bool private_line() const noexcept { return tls || options.plaintext_login_allowed; }
+  std::string capabilities() const { return capability_text(options, state, tls, tls && bindings.any()); }
   parse_mode mode() const noexcept { return {enabled.utf8(), enabled.imap4rev2}; }
   std::uint8_t state_bit() const noexcept {
     return state == session_state::selected        ? in_selected
@@ -123,6 +124,8 @@ struct server_engine::impl {
   std::string out;
   std::string tag;
   std::string_view verb; ///< of the command at hand; from the table
+  sasl::channel_bindings bindings;
+  std::optional<sasl::line_exchange> exchange; ///< while AUTHENTICATE is under way
   literal_mark append_mark;
   bool selecting = false;
   bool closing_mailbox = false;

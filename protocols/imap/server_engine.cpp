@@ -6,7 +6,6 @@
 #include "base/crypto.hpp"
 #include "protocols/imap/engine_impl.hpp"
 #include "protocols/imap/response_writer.hpp"
-#include "protocols/sasl/plain.hpp"
 #include "protocols/sasl/saslprep.hpp"
 
 namespace merpati::imap {
@@ -277,7 +276,7 @@ void server_engine::impl::say_bye(std::string_view code, std::string_view what) 
 }
 
 step server_engine::impl::run(commands::capability&, command&) {
-  out += "* CAPABILITY " + capability_text(options, state, tls) + "\r\n";
+  out += "* CAPABILITY " + capabilities() + "\r\n";
   respond(ok("CAPABILITY completed"));
   return none();
 }
@@ -313,15 +312,12 @@ step server_engine::impl::run(commands::login& c, command&) {
 }
 
 step server_engine::impl::run(commands::authenticate& c, command&) {
-  if (c.mechanism != "PLAIN") {
+  exchange = sasl::line_exchange::open(c.mechanism, options.scram_nonce, tls ? bindings : sasl::channel_bindings());
+  if (!exchange) {
     respond(no("CANNOT", "Mechanism not supported"));
     return none();
   }
-  if (c.initial_response)
-    return sasl_response(*c.initial_response == "=" ? std::string_view() : std::string_view(*c.initial_response));
-  out += "+ \r\n";
-  now = phase::sasl;
-  return none();
+  return carry(exchange->begin(c.initial_response));
 }
 
 step server_engine::impl::sasl_line_done() {
@@ -333,27 +329,35 @@ step server_engine::impl::sasl_line_done() {
     return none();
   }
   line.pop_back();
-  if (line == "*") { // RFC 9051 6.2.2
-    respond(bad("AUTHENTICATE cancelled"));
-    return none();
-  }
-  return sasl_response(line);
+  return carry(exchange->receive(line));
 }
 
-step server_engine::impl::sasl_response(std::string_view base64) {
-  auto message = crypto::base64_decode(base64);
-  if (!message) {
-    respond(bad("Expected base64"));
+step server_engine::impl::carry(sasl::line_exchange::step s) {
+  using exchange_type = sasl::line_exchange;
+  if (auto* next = std::get_if<exchange_type::challenge_line>(&s)) {
+    out += "+ " + next->base64 + "\r\n";
+    now = phase::sasl;
     return none();
   }
-  auto credentials = sasl::parse_plain(*message);
-  if (!credentials) {
+  if (auto* password = std::get_if<exchange_type::check_password>(&s)) {
+    now = phase::logging_in;
+    return steps::log_in{std::move(password->authcid), std::move(password->password), std::move(password->authzid)};
+  }
+  if (auto* wanted = std::get_if<exchange_type::keys_wanted>(&s)) {
+    now = phase::logging_in;
+    return steps::scram_lookup{std::move(wanted->username)};
+  }
+  if (auto* done = std::get_if<exchange_type::proven>(&s)) {
+    now = phase::logging_in;
+    return steps::scram_proven{std::move(done->username), std::move(done->authzid)};
+  }
+  if (std::holds_alternative<exchange_type::cancelled>(s)) // RFC 9051 6.2.2
+    respond(bad("AUTHENTICATE cancelled"));
+  else if (std::holds_alternative<exchange_type::malformed>(s))
+    respond(bad("No message of this mechanism in base64"));
+  else
     login_refused(error{errc::auth_failed, {}});
-    return none();
-  }
-  now = phase::logging_in;
-  return steps::log_in{std::move(credentials->authcid), std::move(credentials->password),
-                       std::move(credentials->authzid)};
+  return none();
 }
 
 void server_engine::impl::login_refused(const error& reason) {

@@ -8,6 +8,8 @@
 //     send_output   -> nothing but the sending above
 //     execute       -> carry it out: untagged responses into engine.output(), then engine.finish(reply)
 //     log_in        -> engine.login_succeeded() or engine.login_failed(error)
+//     scram_lookup  -> engine.scram_keys(credentials) or engine.login_failed(error)
+//     scram_proven  -> as log_in
 //     append_begin  -> engine.accept_append() or engine.refuse_append(reply)
 //     append_data   -> keep the octets; engine.refuse_append(reply) gives up half-way
 //     append_end    -> make it durable; engine.finish(reply)
@@ -32,6 +34,7 @@
 #include "protocols/imap/command.hpp"
 #include "protocols/imap/limits.hpp"
 #include "protocols/imap/reply.hpp"
+#include "protocols/sasl/line_exchange.hpp"
 
 namespace merpati::imap {
 
@@ -56,6 +59,7 @@ struct engine_options {
   bool offer_objectid = false;          ///< advertise OBJECTID: CREATE answers with MAILBOXID (RFC 8474)
   bool offer_savedate = false;          ///< advertise SAVEDATE (RFC 8514)
   std::string server_name = "Merpati";  ///< in greeting and ID
+  std::string scram_nonce;              ///< for tests; empty: a new one each time
   std::vector<std::pair<std::string, std::string>> id_fields; ///< more for ID, after "name"
   imap::limits limits;
 };
@@ -80,6 +84,17 @@ struct log_in {
   std::string authorization;
 };
 
+/// Fetch the keys that a proof of `user` is checked against.
+struct scram_lookup {
+  std::string user;
+};
+
+/// The client proved that it knows the password of `user`. `authorization` as in log_in.
+struct scram_proven {
+  std::string user;
+  std::string authorization;
+};
+
 struct append_begin {
   commands::append what;
 };
@@ -101,9 +116,9 @@ struct close {};
 
 } // namespace steps
 
-using step = std::variant<steps::need_input, steps::send_output, steps::execute, steps::log_in, steps::append_begin,
-                          steps::append_data, steps::append_end, steps::append_cancelled, steps::start_tls,
-                          steps::idle_begin, steps::idle_end, steps::close>;
+using step = std::variant<steps::need_input, steps::send_output, steps::execute, steps::log_in, steps::scram_lookup,
+                          steps::scram_proven, steps::append_begin, steps::append_data, steps::append_end,
+                          steps::append_cancelled, steps::start_tls, steps::idle_begin, steps::idle_end, steps::close>;
 
 class server_engine {
 public:
@@ -135,6 +150,9 @@ public:
   void finish(const reply& answer);
 
   void login_succeeded();
+  void scram_keys(sasl::scram_credentials of_user);
+  /// What the TLS connection offers to SCRAM-SHA-256-PLUS: before start() with implicit TLS, before tls_started() else.
+  void set_channel_bindings(sasl::channel_bindings bindings);
   /// auth_failed: [AUTHENTICATIONFAILED]; not_permitted: [AUTHORIZATIONFAILED]; others by reply_for().
   void login_failed(const error& reason);
 

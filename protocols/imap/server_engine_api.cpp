@@ -71,8 +71,7 @@ server_engine::server_engine(server_engine&&) noexcept = default;
 server_engine& server_engine::operator=(server_engine&&) noexcept = default;
 
 void server_engine::start() {
-  impl_->out += "* OK [CAPABILITY " + capability_text(impl_->options, impl_->state, impl_->tls) + "] "
-                + impl_->options.server_name + " ready\r\n";
+  impl_->out += "* OK [CAPABILITY " + impl_->capabilities() + "] " + impl_->options.server_name + " ready\r\n";
 }
 
 void server_engine::refuse(std::string_view code, std::string_view text) {
@@ -112,7 +111,18 @@ void server_engine::login_succeeded() {
   impl_->bad_commands = 0;
   impl_->failed_logins = 0;
   impl_->next_command();
-  impl_->respond(ok_code("CAPABILITY " + capability_text(impl_->options, impl_->state, impl_->tls), "Logged in"));
+  impl_->respond(ok_code("CAPABILITY " + impl_->capabilities(), "Logged in"));
+}
+
+void server_engine::scram_keys(sasl::scram_credentials of_user) {
+  if (impl_->now == impl::phase::closing)
+    return;
+  require(impl_->now == impl::phase::logging_in && impl_->exchange, "imap engine: scram_keys() without scram_lookup");
+  impl_->carry(impl_->exchange->keys(std::move(of_user))); // always a challenge
+}
+
+void server_engine::set_channel_bindings(sasl::channel_bindings bindings) {
+  impl_->bindings = std::move(bindings);
 }
 
 void server_engine::login_failed(const error& reason) {

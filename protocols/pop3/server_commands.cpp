@@ -57,15 +57,7 @@ struct command_handlers {
       e.bad_command("Syntax: AUTH mechanism [initial-response]");
       return std::nullopt;
     }
-    if (!ascii::iequals(mechanism, "PLAIN")) {
-      e.bad_command("Mechanism not supported");
-      return std::nullopt;
-    }
-    if (!argument.empty())
-      return e.run_plain(argument);
-    e.mode_ = server_engine::mode::auth_response;
-    e.output_ += "+ \r\n";
-    return std::nullopt;
+    return e.begin_auth(mechanism, argument.empty() ? std::nullopt : std::optional(argument));
   }
 
   static result stls(server_engine& e, std::string_view) {
@@ -82,7 +74,7 @@ struct command_handlers {
     e.ok("Capability list follows");
     e.output_ += "TOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nEXPIRE NEVER\r\n";
     if (e.login_possible())
-      e.output_ += "USER\r\nSASL PLAIN\r\n";
+      e.output_ += "USER\r\nSASL " + sasl::mechanism_list(e.offered_bindings()) + "\r\n";
     if (e.options_.tls_available && !e.tls_)
       e.output_ += "STLS\r\n";
     e.output_ += "IMPLEMENTATION Merpati\r\n.\r\n";

@@ -5,7 +5,6 @@
 
 #include "base/ascii.hpp"
 #include "protocols/pop3/server_commands.hpp"
-#include "protocols/sasl/plain.hpp"
 #include "protocols/sasl/saslprep.hpp"
 
 namespace merpati::pop3 {
@@ -77,7 +76,7 @@ std::optional<step> server_engine::next_line() {
     bad_command(line.status == text::line_status::too_long ? "Line too long" : "Lines end with CRLF");
     return std::nullopt;
   }
-  return auth ? auth_response(line.text) : run_command(line.text);
+  return auth ? take_auth_step(exchange_->receive(line.text)) : run_command(line.text);
 }
 
 std::optional<step> server_engine::run_command(std::string_view line) {
@@ -109,23 +108,40 @@ std::optional<step> server_engine::run_command(std::string_view line) {
 
 // --- login ---
 
-std::optional<step> server_engine::auth_response(std::string_view line) {
-  if (line != "*")
-    return run_plain(line);
-  bad_command("Authentication cancelled"); // RFC 5034 4
+std::optional<step> server_engine::begin_auth(std::string_view mechanism, std::optional<std::string_view> initial) {
+  exchange_ = sasl::line_exchange::open(mechanism, options_.scram_nonce, offered_bindings());
+  if (exchange_)
+    return take_auth_step(exchange_->begin(initial));
+  bad_command("Mechanism not supported");
   return std::nullopt;
 }
 
-std::optional<step> server_engine::run_plain(std::string_view encoded) {
-  auto credentials = sasl::parse_plain_base64(encoded);
-  if (credentials)
-    return ask(question::login, login{std::move(credentials->authzid), std::move(credentials->authcid),
-                                      std::move(credentials->password)});
-  if (credentials.error().code == errc::auth_failed)
-    fail_login();
-  else
+std::optional<step> server_engine::take_auth_step(sasl::line_exchange::step s) {
+  using exchange = sasl::line_exchange;
+  if (auto* next = std::get_if<exchange::challenge_line>(&s)) {
+    mode_ = mode::auth_response;
+    output_ += "+ " + next->base64 + "\r\n";
+    return std::nullopt;
+  }
+  if (auto* password = std::get_if<exchange::check_password>(&s))
+    return ask(question::login,
+               login{std::move(password->authzid), std::move(password->authcid), std::move(password->password)});
+  if (auto* wanted = std::get_if<exchange::keys_wanted>(&s))
+    return ask(question::keys, scram_lookup{std::move(wanted->username)});
+  if (auto* done = std::get_if<exchange::proven>(&s))
+    return ask(question::login, scram_proven{std::move(done->authzid), std::move(done->username)});
+  if (std::holds_alternative<exchange::cancelled>(s)) // RFC 5034 4
+    bad_command("Authentication cancelled");
+  else if (std::holds_alternative<exchange::malformed>(s))
     bad_command("Malformed authentication response");
+  else
+    fail_login();
   return std::nullopt;
+}
+
+void server_engine::scram_keys(sasl::scram_credentials of_user) {
+  if (answer(question::keys))
+    take_auth_step(exchange_->keys(std::move(of_user))); // always a challenge
 }
 
 std::optional<step> server_engine::ask_login(std::string_view user, std::string_view password) {
@@ -160,7 +176,7 @@ void server_engine::login_accepted(std::vector<maildrop_entry> maildrop) {
 }
 
 void server_engine::login_refused(failure why) {
-  if (!answer(question::login))
+  if (!answer(question_ == question::keys ? question::keys : question::login))
     return;
   if (why == failure::bad_credentials)
     fail_login();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "protocols/pop3/top_filter.hpp"
+#include "protocols/sasl/line_exchange.hpp"
 #include "protocols/text/dot_stuffing_writer.hpp"
 #include "protocols/text/line_reader.hpp"
 
@@ -30,6 +31,7 @@ struct server_limits {
 
 struct server_options {
   std::string hostname;
+  std::string scram_nonce;              ///< for tests; empty: a new one each time
   bool tls_available = true;            ///< STLS is offered
   bool implicit_tls = false;            ///< TLS is on before the greeting (port 995)
   bool plaintext_login_allowed = false; ///< USER, PASS and AUTH without TLS (loopback, tests)
@@ -55,11 +57,20 @@ struct need_input {};
 /// The +OK is in the output. Send it, run the TLS handshake, then tls_started(); close when the handshake fails.
 struct start_tls {};
 /// Check the password and lock the maildrop. Answer with login_accepted() or login_refused(). Values are SASLprepped;
-/// authzid is empty but for AUTH PLAIN with one.
+/// authzid is empty but for AUTH with one.
 struct login {
   std::string authzid;
   std::string user;
   std::string password;
+};
+/// Fetch the keys that a proof of `user` is checked against. Answer with scram_keys() or login_refused().
+struct scram_lookup {
+  std::string user;
+};
+/// The client proved that it knows the password of `user`: lock the maildrop. Answer as login.
+struct scram_proven {
+  std::string authzid;
+  std::string user;
 };
 /// Send message `index` (its place in the maildrop, from 0). Answer with retrieve_accepted(), then body() until it says
 /// that it has enough or the message ends, then body_end(); or with retrieve_refused().
@@ -77,7 +88,8 @@ struct send_output {};
 /// Send the output, then close the connection (and release the maildrop). Every further next() says so again.
 struct close {};
 
-using step = std::variant<need_input, start_tls, login, retrieve, commit, send_output, close>;
+using step =
+    std::variant<need_input, start_tls, login, scram_lookup, scram_proven, retrieve, commit, send_output, close>;
 
 class server_engine {
 public:
@@ -105,6 +117,7 @@ public:
 
   // --- answers; std::logic_error when no such question is open, ignored after shutdown() ---
   void tls_started();
+  void scram_keys(sasl::scram_credentials of_user);
   void login_accepted(std::vector<maildrop_entry> maildrop);
   void login_refused(failure why);
   void retrieve_accepted();
@@ -114,6 +127,9 @@ public:
   void body_end();
   void committed();
   void commit_failed(failure why);
+
+  /// What the TLS connection offers to SCRAM-SHA-256-PLUS: before start() with implicit TLS, before tls_started() else.
+  void set_channel_bindings(sasl::channel_bindings bindings) { bindings_ = std::move(bindings); }
 
   /// The message can't be read to its end: the connection has to be closed, since no reply can say so any more.
   void body_failed();
@@ -130,7 +146,7 @@ private:
   friend struct command_handlers;
 
   enum class mode : std::uint8_t { fresh, authorization, transaction, auth_response, closed };
-  enum class question : std::uint8_t { none, tls, login, retrieve, body, commit };
+  enum class question : std::uint8_t { none, tls, login, keys, retrieve, body, commit };
   struct listing {
     bool unique_ids = false;
     std::size_t next = 0;
@@ -139,8 +155,9 @@ private:
   std::optional<step> next_line();
   std::optional<step> run_command(std::string_view line);
   std::optional<step> continue_listing();
-  std::optional<step> auth_response(std::string_view line);
-  std::optional<step> run_plain(std::string_view encoded);
+  std::optional<step> begin_auth(std::string_view mechanism, std::optional<std::string_view> initial);
+  std::optional<step> take_auth_step(sasl::line_exchange::step s);
+  sasl::channel_bindings offered_bindings() const { return tls_ ? bindings_ : sasl::channel_bindings(); }
   std::optional<step> ask_login(std::string_view user, std::string_view password);
   void fail_login();
   void refuse_plaintext();
@@ -161,7 +178,9 @@ private:
   std::optional<top_filter> top_; ///< for the TOP that is being answered
   std::string text_ok_;           ///< of the RETR or TOP that is being answered
   std::string output_;
-  std::string user_; ///< what USER said; empty: PASS may not follow
+  sasl::channel_bindings bindings_;
+  std::optional<sasl::line_exchange> exchange_; ///< while AUTH is under way
+  std::string user_;                            ///< what USER said; empty: PASS may not follow
   std::vector<maildrop_entry> maildrop_;
   std::vector<bool> deleted_;
   std::size_t deleted_count_ = 0;

@@ -20,7 +20,7 @@
 #include <string_view>
 #include <utility>
 
-#include "protocols/sasl/server_exchange.hpp"
+#include "protocols/sasl/line_exchange.hpp"
 #include "protocols/smtp/data_decoder.hpp"
 #include "protocols/smtp/envelope.hpp"
 #include "protocols/smtp/esmtp_parameters.hpp"
@@ -161,7 +161,7 @@ private:
   void end_message(bool taken);
   std::optional<step> refuse_line(text::line_status status);
   std::optional<step> begin_auth(std::string_view argument);
-  std::optional<step> take_auth_step(sasl::server_exchange::step s);
+  std::optional<step> take_auth_step(sasl::line_exchange::step s);
   std::optional<step> auth_failed(const reply& why);
   step ask(question q, step s);
   question answered();
@@ -175,9 +175,8 @@ private:
   text::line_reader reader_;
   data_decoder decoder_;
   sasl::channel_bindings bindings_;
-  std::optional<sasl::server_exchange> exchange_; ///< while AUTH is under way
-  std::string auth_final_;                        ///< SCRAM's last message, sent once the caller has said yes
-  octet_inspector inspector_;                     ///< of a message in chunks
+  std::optional<sasl::line_exchange> exchange_; ///< while AUTH is under way
+  octet_inspector inspector_;                   ///< of a message in chunks
   newline_normaliser normaliser_;
   std::string output_;
   std::string auth_mechanism_;

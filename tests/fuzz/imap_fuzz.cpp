@@ -13,6 +13,7 @@
 #include "protocols/imap/response_writer.hpp"
 #include "protocols/imap/search_program.hpp"
 #include "protocols/imap/server_engine.hpp"
+#include "tests/support/scram_user.hpp"
 
 namespace {
 
@@ -68,6 +69,10 @@ private:
         engine_.login_failed(error{errc::auth_failed, ""});
       else
         engine_.login_succeeded();
+    } else if (auto wanted = std::get_if<steps::scram_lookup>(&s)) {
+      engine_.scram_keys(test::keys_of(wanted->user));
+    } else if (std::holds_alternative<steps::scram_proven>(s)) {
+      engine_.login_succeeded();
     } else if (auto append = std::get_if<steps::append_begin>(&s)) {
       if (append->what.mailbox == "no")
         engine_.refuse_append(no("TRYCREATE", "no"));

@@ -1,11 +1,14 @@
 """IMAP through Python's imaplib: every command of the server once for real, over TLS, with two clients where it matters."""
 
+import base64
+import hashlib
 import imaplib
 import re
 import smtplib
 import unittest
 
 import harness
+import scram_client
 from harness import PASSWORDS, address, message
 
 MULTIPART = (
@@ -49,6 +52,28 @@ class ImapTest(unittest.TestCase):
         return uids
 
     # Before a mailbox is open
+
+    def test_scram_with_and_without_channel_binding(self):
+        for bound in (False, True):
+            with self.subTest(bound=bound):
+                client = imaplib.IMAP4_SSL("127.0.0.1", self.daemon.ports["imaps"], ssl_context=self.daemon.client_tls(), timeout=60)
+                self.addCleanup(client.shutdown)
+                self.assertIn("AUTH=SCRAM-SHA-256-PLUS", client.capabilities)
+                binding = hashlib.sha256(client.sock.getpeercert(True)).digest() if bound else None
+                exchange = scram_client.Exchange(address("alice"), PASSWORDS["alice"], binding)
+                proofs = []
+
+                def answer(challenge):  # imaplib does base64 by itself
+                    if not challenge:
+                        return base64.b64decode(exchange.first())
+                    if exchange.server_proof is None:
+                        return base64.b64decode(exchange.proof(base64.b64encode(challenge)))
+                    proofs.append(exchange.is_server(base64.b64encode(challenge)))
+                    return b""
+
+                self.ok(client.authenticate(exchange.mechanism, answer))
+                self.assertEqual(proofs, [True])
+                self.ok(client.select("INBOX"))
 
     def test_login(self):
         client = imaplib.IMAP4_SSL("127.0.0.1", self.daemon.ports["imaps"], ssl_context=self.daemon.client_tls(), timeout=60)

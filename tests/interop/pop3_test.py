@@ -1,10 +1,12 @@
 """POP3 through Python's poplib: STLS and implicit TLS, all of RFC 1939 and UIDL, the lock, deletion at QUIT only."""
 
+import hashlib
 import poplib
 import smtplib
 import unittest
 
 import harness
+import scram_client
 from harness import PASSWORDS, address, message
 
 
@@ -78,6 +80,21 @@ class Pop3Test(unittest.TestCase):
         self.login()
         with self.assertRaisesRegex(poplib.error_proto, "IN-USE"):
             self.login()
+
+    def test_scram(self):
+        client = poplib.POP3_SSL("127.0.0.1", self.daemon.ports["pop3s"], timeout=60, context=self.daemon.client_tls())
+        self.addCleanup(client.close)
+        self.assertIn("SCRAM-SHA-256-PLUS", client.capa()["SASL"])
+        exchange = scram_client.Exchange(address("bob"), PASSWORDS["bob"], hashlib.sha256(client.sock.getpeercert(True)).digest())
+
+        def say(line):
+            client._putcmd(line)
+            return client._getline()[0].decode()
+
+        challenge = say(f"AUTH {exchange.mechanism} {exchange.first()}")
+        final = say(exchange.proof(challenge.removeprefix("+ ")))
+        self.assertTrue(exchange.is_server(final.removeprefix("+ ")))
+        self.assertTrue(say("").startswith("+OK 3 messages"))
 
     def test_wrong_password(self):
         client = poplib.POP3_SSL("127.0.0.1", self.daemon.ports["pop3s"], timeout=60, context=self.daemon.client_tls())

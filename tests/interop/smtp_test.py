@@ -2,14 +2,13 @@
 
 import base64
 import hashlib
-import hmac
 import imaplib
-import os
 import smtplib
 import socket
 import unittest
 
 import harness
+import scram_client
 from harness import PASSWORDS, address, message
 
 
@@ -53,26 +52,14 @@ class SmtpTest(unittest.TestCase):
     # AUTH
 
     def scram(self, client, user, password, binding=None):
-        """RFC 5802, 7677 and 5929 by hand; the last reply, and whether the server proved itself."""
-        header = b"p=tls-server-end-point,," if binding else b"n,,"
-        bare = b"n=" + address(user).encode() + b",r=" + base64.b64encode(os.urandom(18))
-        code, text = client.docmd("AUTH", "SCRAM-SHA-256" + ("-PLUS " if binding else " ")
-                                  + base64.b64encode(header + bare).decode())
+        """The last reply, and whether the server proved itself."""
+        exchange = scram_client.Exchange(address(user), password, binding)
+        code, text = client.docmd("AUTH", exchange.mechanism + " " + exchange.first())
+        if code == 334:
+            code, text = client.docmd(exchange.proof(text))
         if code != 334:
             return (code, text), False
-        first = base64.b64decode(text)
-        fields = dict(part.split(b"=", 1) for part in first.split(b","))
-        salted = hashlib.pbkdf2_hmac("sha256", password.encode(), base64.b64decode(fields[b"s"]), int(fields[b"i"]))
-        sign = lambda key, data: hmac.digest(key, data, "sha256")
-        without_proof = b"c=" + base64.b64encode(header + (binding or b"")) + b",r=" + fields[b"r"]
-        signed = bare + b"," + first + b"," + without_proof
-        key = sign(salted, b"Client Key")
-        proof = bytes(a ^ b for a, b in zip(key, sign(hashlib.sha256(key).digest(), signed)))
-        code, text = client.docmd(base64.b64encode(without_proof + b",p=" + base64.b64encode(proof)).decode())
-        if code != 334:
-            return (code, text), False
-        proven = base64.b64decode(text) == b"v=" + base64.b64encode(sign(sign(salted, b"Server Key"), signed))
-        return client.docmd(""), proven
+        return client.docmd(""), exchange.is_server(text)
 
     def test_scram_with_and_without_channel_binding(self):
         client = self.submission(login=False)

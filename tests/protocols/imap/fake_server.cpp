@@ -6,6 +6,7 @@
 #include "protocols/imap/mailbox_name.hpp"
 #include "protocols/mime/decoder.hpp"
 #include "protocols/mime/summary.hpp"
+#include "tests/support/scram_user.hpp"
 
 namespace merpati::test {
 
@@ -161,6 +162,15 @@ void fake_session::handle(step& s) {
     engine_.finish(answer);
   } else if (auto login = std::get_if<steps::log_in>(&s)) {
     log_in(*login);
+  } else if (auto wanted = std::get_if<steps::scram_lookup>(&s)) {
+    events_.push_back("keys of " + wanted->user);
+    if (wanted->user == "down")
+      engine_.login_failed(error{errc::unavailable, "the directory is down"});
+    else
+      engine_.scram_keys(keys_of(wanted->user));
+  } else if (auto proof = std::get_if<steps::scram_proven>(&s)) {
+    events_.push_back("proven " + proof->user);
+    engine_.login_succeeded();
   } else if (auto begin = std::get_if<steps::append_begin>(&s)) {
     appending_ = begin->what;
     message_.clear();

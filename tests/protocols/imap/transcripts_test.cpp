@@ -13,6 +13,7 @@ std::string check(const transcript& t, cutting how, std::uint32_t seed) {
   options.tls_active = t.option("tls", "yes") == "yes";
   options.starttls_available = t.option("starttls", "no") == "yes";
   options.plaintext_login_allowed = t.option("plaintext", "no") == "yes";
+  options.scram_nonce = t.option("nonce");
   options.literal_plus = t.option("literal_plus", "yes") == "yes";
   options.offer_imap4rev2 = t.option("rev2", "no") == "yes";
   options.offer_condstore = t.option("condstore", "no") == "yes";

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "protocols/pop3/server_engine.hpp"
+#include "tests/support/scram_user.hpp"
 #include "tests/support/transcript.hpp"
 
 namespace merpati::test {
@@ -64,6 +65,18 @@ private:
       engine_.login_refused(pop3::failure::bad_credentials);
     else
       engine_.login_accepted(maildrop());
+  }
+  void on(pop3::scram_lookup& s) {
+    events_.push_back("keys of " + s.user);
+    if (s.user == "down")
+      engine_.login_refused(pop3::failure::temporary);
+    else
+      engine_.scram_keys(keys_of(s.user));
+  }
+  void on(pop3::scram_proven& s) {
+    events_.push_back("proven " + s.user);
+    user_ = s.user;
+    engine_.login_accepted(maildrop());
   }
   std::vector<pop3::maildrop_entry> maildrop() const {
     std::vector<pop3::maildrop_entry> out;

@@ -14,6 +14,7 @@ namespace {
 pop3::server_options options_of(const test::transcript& t) {
   pop3::server_options o;
   o.hostname = "mail.example.org";
+  o.scram_nonce = t.option("nonce");
   o.implicit_tls = t.option("implicit_tls") == "yes";
   o.plaintext_login_allowed = t.option("plaintext_login") == "yes";
   return o;

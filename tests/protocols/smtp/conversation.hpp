@@ -17,6 +17,7 @@
 
 #include "base/crypto.hpp"
 #include "protocols/smtp/server_engine.hpp"
+#include "tests/support/scram_user.hpp"
 #include "tests/support/transcript.hpp"
 
 namespace merpati::test {
@@ -64,11 +65,8 @@ private:
     events_.push_back("keys of " + s.username);
     if (s.username == "down")
       engine_.authenticated(smtp::auth_outcome::temporary);
-    else if (s.username == "user") // RFC 7677 3
-      engine_.scram_keys(
-          sasl::derive("pencil", crypto::base64_decode("W22ZaJ0SNY7soEsUEjb6gQ==").value(), 4096).value());
     else
-      engine_.scram_keys(sasl::decoy_credentials("secret", s.username));
+      engine_.scram_keys(keys_of(s.username));
   }
   void on(smtp::scram_proven& s) {
     events_.push_back("proven " + s.username + (s.authzid.empty() ? "" : " as " + s.authzid));
