@@ -96,7 +96,8 @@ result<delivery_plan::admitted> delivery_plan::add(const storage::read_view& vie
   if (found.what != admission::taken)
     return admitted{found.what, std::nullopt};
   const auto* account = std::get_if<to_account>(&found.where);
-  const auto id = account && account->forwards.empty() ? std::optional(account->account) : std::nullopt;
+  const bool is_mailbox = account && account->forwards.empty();
+  const auto id = is_mailbox ? account->account : account_id();
   way start;
   start.sender = sender_.sender;
   start.parameters = std::move(found.recipient.parameters);
@@ -106,8 +107,8 @@ result<delivery_plan::admitted> delivery_plan::add(const storage::read_view& vie
   if (!(*came_to & (reached | reached_before)))
     return admitted{*came_to & went_in_circles ? admission::loop : admission::unknown_recipient, std::nullopt};
   admitted out;
-  if (id) {
-    const auto at = std::find_if(local_.begin(), local_.end(), [&](const auto& each) { return each.account == *id; });
+  if (is_mailbox) {
+    const auto at = std::find_if(local_.begin(), local_.end(), [&](const auto& each) { return each.account == id; });
     if (at != local_.end())
       out.local = static_cast<std::size_t>(at - local_.begin());
   }

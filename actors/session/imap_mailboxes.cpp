@@ -16,17 +16,8 @@ std::uint32_t uid_validity_from(timestamp now) {
   return static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
 }
 
-imap::status_values status_of(const storage::mailbox_row& row) {
-  imap::status_values values;
-  values.messages = row.messages;
-  values.uid_next = row.uid_next.value;
-  values.uid_validity = row.uid_validity;
-  values.unseen = row.unseen;
-  values.deleted = row.deleted;
-  values.size_bytes = row.size_bytes;
-  values.highest_modseq = row.highest_modseq.value;
-  values.mailbox_id = row.id.value;
-  return values;
+error no_such_mailbox() {
+  return {errc::not_found, "There is no mailbox of that name"};
 }
 
 std::vector<imap::listed_mailbox> listed(const storage::read_view& view, account_id account) {
@@ -54,13 +45,34 @@ std::vector<imap::listed_mailbox> listed(const storage::read_view& view, account
 
 } // namespace
 
+imap::status_values imap_service::status_of(const storage::read_view& view, const storage::mailbox_row& row,
+                                            std::uint32_t items) const {
+  imap::status_values values;
+  values.messages = row.messages;
+  values.uid_next = row.uid_next.value;
+  values.uid_validity = row.uid_validity;
+  values.unseen = row.unseen;
+  values.deleted = row.deleted;
+  values.size_bytes = row.size_bytes;
+  values.highest_modseq = row.highest_modseq.value;
+  values.mailbox_id = row.id.value;
+  values.append_limit_bytes = services_->limits.message_bytes;
+  if ((items & imap::status_item::deleted_storage) != 0 && row.deleted != 0)
+    view.messages(row.id, uid{1}, uid{UINT32_MAX}, [&](const storage::message_row& message) {
+      if ((message.flags & imap::flag::deleted) != 0)
+        values.deleted_bytes += message.size_bytes;
+      return true;
+    });
+  return values;
+}
+
 result<storage::mailbox_row> imap_service::find_mailbox(const std::string& name) const {
   auto view = services_->store->read(user_.shard);
   if (!view)
     return tl::make_unexpected(view.error());
   auto row = view->mailbox(user_.account, name);
   if (!row)
-    return fail(errc::not_found, "There is no mailbox of that name");
+    return tl::make_unexpected(no_such_mailbox());
   return std::move(*row);
 }
 
@@ -187,7 +199,8 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::list command) {
     if (!with_status || !entry.exists || !entry.selectable)
       continue;
     if (auto row = view->mailbox(user_.account, entry.name)) // RFC 5819
-      imap::write_status(entry.name, command.status_items, status_of(*row), utf8, engine_.output());
+      imap::write_status(entry.name, command.status_items, status_of(*view, *row, command.status_items), utf8,
+                         engine_.output());
   }
   co_return imap::ok();
 }
@@ -209,10 +222,14 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::lsub command) {
 }
 
 runtime::task<imap::reply> imap_service::serve(imap::commands::status command) {
-  auto row = find_mailbox(command.mailbox);
+  auto view = services_->store->read(user_.shard);
+  if (!view)
+    co_return imap::reply_for(view.error());
+  const auto row = view->mailbox(user_.account, command.mailbox);
   if (!row)
-    co_return imap::reply_for(row.error());
-  imap::write_status(command.mailbox, command.items, status_of(*row), engine_.enabled().utf8(), engine_.output());
+    co_return imap::reply_for(no_such_mailbox());
+  imap::write_status(command.mailbox, command.items, status_of(*view, *row, command.items), engine_.enabled().utf8(),
+                     engine_.output());
   report_changes(true);
   co_return imap::ok();
 }

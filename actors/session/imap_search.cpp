@@ -17,14 +17,21 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::search command) {
   imap::search_context context;
   context.view = view;
   context.now = services_->clock->now();
+  context.saved_result = saved_;
+  const bool saves = (command.returns & imap::search_return::save) != 0;
+  if (saves) // RFC 9051 6.4.4.1: a search that fails leaves an empty one
+    saved_ = {};
   auto program = imap::search_program::compile(command.key, context);
   if (!program)
     co_return imap::bad(program.error().what);
 
   imap::search_result found;
+  imap::sequence_set uids; // of the same messages
   auto add = [&](std::uint32_t sequence, const imap::message_item& item) {
     found.numbers.add(command.uid ? item.id.value : sequence);
     found.highest_modseq = std::max(found.highest_modseq, item.changed.value);
+    if (saves)
+      uids.add(item.id.value);
   };
   for (std::uint32_t first = 1; first <= view->size(); first += block_messages) {
     std::vector<std::uint32_t> open_questions; // ascending; decided by the octets
@@ -59,6 +66,8 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::search command) {
     if (view->size() - first >= block_messages)
       co_await breathe();
   }
+  if (saves)
+    saved_ = imap::saved_result(command, uids);
   imap::write_search_result(engine_.tag(), command, found, engine_.output());
   report_changes(command.uid);
   co_return imap::ok();

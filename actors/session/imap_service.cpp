@@ -27,6 +27,9 @@ imap::engine_options imap_service::engine_options(const door& entrance) const {
   options.limits.line_after_login = configured.imap.line_bytes;
   options.limits.command_after_login = std::max(options.limits.command_after_login, options.limits.line_after_login);
   options.limits.append_bytes = configured.message_bytes;
+  options.offer_quota = options.offer_append_limit = options.offer_unauthenticate = true;
+  options.offer_imap4rev2 = options.offer_condstore = true;
+  options.offer_searchres = options.offer_objectid = options.offer_savedate = true;
   options.limits.bad_commands = static_cast<unsigned>(configured.imap.bad_commands);
   options.limits.bad_commands_before_login = static_cast<unsigned>(configured.imap.bad_commands_before_login);
   options.limits.mailbox_name = configured.imap.mailbox_name_bytes;
@@ -198,9 +201,12 @@ void imap_service::leave_mailbox() {
   farewell.session = io_.self();
   caf::anon_send(open_->actor, std::move(farewell));
   open_.reset();
+  saved_ = {};
 }
 
-result<std::vector<uid>> imap_service::resolve(const imap::sequence_set& set, bool uids) const {
+result<std::vector<uid>> imap_service::resolve(const imap::sequence_set& asked, bool uids) const {
+  const auto& set = asked.is_saved_result() ? saved_ : asked;
+  uids = uids || asked.is_saved_result();
   std::vector<uid> found;
   const auto& view = *open_->view;
   bool none_of_none = view.size() == 0 && set.has_star(); // "1:*" of an empty mailbox: clients mean "whatever is there"

@@ -14,6 +14,7 @@
 #include "actors/session/services.hpp"
 #include "protocols/imap/fetch_plan.hpp"
 #include "protocols/imap/mailbox_snapshot.hpp"
+#include "protocols/imap/response_writer.hpp"
 #include "protocols/imap/search_program.hpp"
 #include "protocols/imap/server_engine.hpp"
 
@@ -60,8 +61,8 @@ private:
   task<void> refresh();
   task<mail::mailbox_reply> change(storage::mutation what);
   void leave_mailbox();
-  /// UIDs of the client's view that `set` names; errc::invalid: a sequence number that is not there.
-  result<std::vector<uid>> resolve(const imap::sequence_set& set, bool uids) const;
+  /// UIDs of the client's view that `asked` names; errc::invalid: a sequence number that is not there.
+  result<std::vector<uid>> resolve(const imap::sequence_set& asked, bool uids) const;
 
   // mailboxes: imap_mailboxes.cpp
   task<imap::reply> serve(imap::commands::select command);
@@ -73,8 +74,14 @@ private:
   task<imap::reply> serve(imap::commands::list command);
   task<imap::reply> serve(imap::commands::lsub command);
   task<imap::reply> serve(imap::commands::status command);
+  task<imap::reply> serve(imap::commands::get_quota command);
+  task<imap::reply> serve(imap::commands::get_quota_root command);
+  task<imap::reply> serve(imap::commands::unauthenticate command);
   task<imap::reply> set_subscription(std::string name, bool on);
   result<storage::mailbox_row> find_mailbox(const std::string& name) const;
+  imap::status_values status_of(const storage::read_view& view, const storage::mailbox_row& row,
+                                std::uint32_t items) const;
+  result<void> write_account_quota();
   task<result<storage::outcome>> commit(storage::mutation what);
 
   // the open mailbox: imap_selected.cpp, imap_fetch.cpp, imap_search.cpp
@@ -113,6 +120,7 @@ private:
   services_ptr services_;
   imap::server_engine engine_;
   auth::identity user_;
+  imap::sequence_set saved_; ///< UIDs of the last SEARCH that saved its result
   std::optional<open_mailbox> open_;
 
   struct append_state {

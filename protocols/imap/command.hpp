@@ -163,7 +163,7 @@ inline constexpr std::uint8_t save = 16;
 
 // ---- LIST and STATUS ----
 
-/// STATUS data items as bits (RFC 9051 6.3.11, RFC 7162, RFC 8474, RFC 3501).
+/// STATUS data items as bits (RFC 9051 6.3.11, RFC 7162, RFC 7889, RFC 8474, RFC 9208, RFC 3501).
 namespace status_item {
 inline constexpr std::uint32_t messages = 1;
 inline constexpr std::uint32_t uid_next = 2;
@@ -174,6 +174,8 @@ inline constexpr std::uint32_t size = 32;
 inline constexpr std::uint32_t recent = 64; ///< RFC 3501; always 0 here
 inline constexpr std::uint32_t highest_modseq = 128;
 inline constexpr std::uint32_t mailbox_id = 256;
+inline constexpr std::uint32_t deleted_storage = 512; ///< RFC 9208 4.1.4; octets
+inline constexpr std::uint32_t append_limit = 1024;   ///< RFC 7889 3
 } // namespace status_item
 
 /// Options before the reference of LIST, as bits (RFC 5258 3, RFC 6154 3).
@@ -337,6 +339,17 @@ struct idle {
 struct check {
   bool operator==(const check&) const = default;
 };
+struct get_quota { ///< RFC 9208 4.1.1
+  std::string root;
+  bool operator==(const get_quota&) const = default;
+};
+struct get_quota_root { ///< RFC 9208 4.1.2
+  std::string mailbox;
+  bool operator==(const get_quota_root&) const = default;
+};
+struct unauthenticate { ///< RFC 8437
+  bool operator==(const unauthenticate&) const = default;
+};
 
 } // namespace commands
 
@@ -346,7 +359,8 @@ using command_body =
                  commands::create, commands::delete_mailbox, commands::rename, commands::subscribe,
                  commands::unsubscribe, commands::list, commands::lsub, commands::status, commands::append,
                  commands::close, commands::unselect, commands::expunge, commands::search, commands::fetch,
-                 commands::store, commands::copy, commands::move, commands::idle, commands::check>;
+                 commands::store, commands::copy, commands::move, commands::idle, commands::check, commands::get_quota,
+                 commands::get_quota_root, commands::unauthenticate>;
 
 struct command {
   std::string tag;

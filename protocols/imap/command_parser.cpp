@@ -56,6 +56,8 @@ constexpr parser_row parsers[] = {
     {"EXAMINE", examine},
     {"EXPUNGE", arguments<commands::expunge>},
     {"FETCH", arguments<commands::fetch>},
+    {"GETQUOTA", arguments<commands::get_quota>},
+    {"GETQUOTAROOT", arguments<commands::get_quota_root>},
     {"ID", arguments<commands::id>},
     {"IDLE", arguments<commands::idle>},
     {"LIST", arguments<commands::list>},
@@ -72,6 +74,7 @@ constexpr parser_row parsers[] = {
     {"STATUS", arguments<commands::status>},
     {"STORE", arguments<commands::store>},
     {"SUBSCRIBE", arguments<commands::subscribe>},
+    {"UNAUTHENTICATE", arguments<commands::unauthenticate>},
     {"UNSELECT", arguments<commands::unselect>},
     {"UNSUBSCRIBE", arguments<commands::unsubscribe>},
 };

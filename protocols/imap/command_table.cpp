@@ -24,6 +24,8 @@ constexpr verb_row verbs[] = {
     {.verb = "EXAMINE", .states = after_login, .may_expunge = false},
     {.verb = "EXPUNGE", .states = in_selected, .takes_uid = true},
     {.verb = "FETCH", .states = in_selected, .takes_uid = true, .may_expunge = false},
+    {.verb = "GETQUOTA", .states = after_login},
+    {.verb = "GETQUOTAROOT", .states = after_login},
     {.verb = "ID", .states = any_state},
     {.verb = "IDLE", .states = after_login},
     {.verb = "LIST", .states = after_login},
@@ -40,6 +42,7 @@ constexpr verb_row verbs[] = {
     {.verb = "STATUS", .states = after_login},
     {.verb = "STORE", .states = in_selected, .takes_uid = true, .may_expunge = false},
     {.verb = "SUBSCRIBE", .states = after_login},
+    {.verb = "UNAUTHENTICATE", .states = after_login, .may_expunge = false},
     {.verb = "UNSELECT", .states = in_selected, .may_expunge = false},
     {.verb = "UNSUBSCRIBE", .states = after_login},
 };
@@ -93,6 +96,10 @@ constexpr capability_row capabilities[] = {
     {"CONDSTORE", [](const situation& s) { return s.options.offer_condstore; }},
     {"OBJECTID", [](const situation& s) { return s.options.offer_objectid; }},
     {"SAVEDATE", [](const situation& s) { return s.options.offer_savedate; }},
+    {"QUOTA", [](const situation& s) { return s.options.offer_quota; }}, // RFC 9208
+    {"QUOTA=RES-STORAGE", [](const situation& s) { return s.options.offer_quota; }},
+    {"QUOTA=RES-MESSAGE", [](const situation& s) { return s.options.offer_quota; }},
+    {"UNAUTHENTICATE", [](const situation& s) { return s.logged_in && s.options.offer_unauthenticate; }},
 };
 
 struct verb_of_body {
@@ -125,6 +132,9 @@ struct verb_of_body {
   std::string_view operator()(const commands::move&) const { return "MOVE"; }
   std::string_view operator()(const commands::idle&) const { return "IDLE"; }
   std::string_view operator()(const commands::check&) const { return "CHECK"; }
+  std::string_view operator()(const commands::get_quota&) const { return "GETQUOTA"; }
+  std::string_view operator()(const commands::get_quota_root&) const { return "GETQUOTAROOT"; }
+  std::string_view operator()(const commands::unauthenticate&) const { return "UNAUTHENTICATE"; }
 };
 
 struct uid_of_body {
@@ -169,6 +179,8 @@ std::string capability_text(const engine_options& options, session_state state, 
       text += ' ';
     text += row.name;
   }
+  if (options.offer_append_limit) // RFC 7889 2: one for all mailboxes
+    text += " APPENDLIMIT=" + std::to_string(options.limits.append_bytes);
   return text;
 }
 

@@ -74,6 +74,7 @@ struct server_engine::impl {
   step run(commands::select&, command&);
   step run(commands::close&, command&);
   step run(commands::unselect&, command&);
+  step run(commands::unauthenticate&, command&);
   step run(commands::status&, command&);
   step run(commands::fetch&, command&);
   step run(commands::store&, command&);
@@ -129,6 +130,7 @@ struct server_engine::impl {
   literal_mark append_mark;
   bool selecting = false;
   bool closing_mailbox = false;
+  bool leaving_account = false; ///< UNAUTHENTICATE is carried out
   bool idle_malformed = false;
   unsigned bad_commands = 0;
   unsigned failed_logins = 0;

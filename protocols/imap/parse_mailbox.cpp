@@ -1,4 +1,5 @@
-// Commands that take a mailbox: SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS, APPEND.
+// Commands that take a mailbox: SELECT, EXAMINE, CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE, STATUS, APPEND,
+// GETQUOTAROOT; and GETQUOTA.
 #include "base/ascii.hpp"
 #include "protocols/imap/grammar.hpp"
 
@@ -20,6 +21,8 @@ constexpr named_bit status_names[] = {
     {"RECENT", status_item::recent},
     {"HIGHESTMODSEQ", status_item::highest_modseq},
     {"MAILBOXID", status_item::mailbox_id},
+    {"DELETED-STORAGE", status_item::deleted_storage},
+    {"APPENDLIMIT", status_item::append_limit},
 };
 
 constexpr named_bit special_uses[] = {
@@ -109,6 +112,16 @@ void parse(reader& in, commands::rename& c) {
   c.from = in.mailbox();
   in.space();
   c.to = in.mailbox();
+}
+
+void parse(reader& in, commands::get_quota& c) {
+  in.space();
+  c.root = in.astring("a quota root");
+}
+
+void parse(reader& in, commands::get_quota_root& c) {
+  in.space();
+  c.mailbox = in.mailbox();
 }
 
 void parse(reader& in, commands::subscribe& c) {

@@ -250,12 +250,38 @@ void write_status(std::string_view name, std::uint32_t items, const status_value
   item(status_item::deleted, "DELETED", values.deleted);
   item(status_item::size, "SIZE", values.size_bytes);
   item(status_item::highest_modseq, "HIGHESTMODSEQ", values.highest_modseq);
+  item(status_item::deleted_storage, "DELETED-STORAGE", values.deleted_bytes);
+  item(status_item::append_limit, "APPENDLIMIT", values.append_limit_bytes);
   if ((items & status_item::mailbox_id) != 0) {
     list.add("MAILBOXID (");
     write_object_id('F', values.mailbox_id, out);
     out += ')';
   }
   list.close();
+  out += "\r\n";
+}
+
+void write_quota(std::string_view root, std::span<const quota_resource> resources, std::string& out) {
+  out += "* QUOTA ";
+  write_string(root, false, out);
+  out += ' ';
+  word_list list(out);
+  for (const auto& each : resources) {
+    list.add(each.name);
+    out += ' ';
+    write_number(each.used, out);
+    out += ' ';
+    write_number(each.limit, out);
+  }
+  list.close();
+  out += "\r\n";
+}
+
+void write_quota_root(std::string_view mailbox, std::string_view root, bool utf8, std::string& out) {
+  out += "* QUOTAROOT ";
+  write_mailbox_name(mailbox, utf8, out);
+  out += ' ';
+  write_string(root, false, out);
   out += "\r\n";
 }
 

@@ -76,9 +76,20 @@ struct status_values {
   std::uint64_t size_bytes = 0;
   std::uint64_t highest_modseq = 0;
   std::uint64_t mailbox_id = 0;
+  std::uint64_t deleted_bytes = 0;
+  std::uint64_t append_limit_bytes = 0;
 };
 
 void write_status(std::string_view name, std::uint32_t items, const status_values& values, bool utf8, std::string& out);
+
+/// One resource of a quota root (RFC 9208 5): "STORAGE" in units of 1,024 octets, "MESSAGE".
+struct quota_resource {
+  std::string_view name;
+  std::uint64_t used = 0;
+  std::uint64_t limit = 0;
+};
+void write_quota(std::string_view root, std::span<const quota_resource> resources, std::string& out);
+void write_quota_root(std::string_view mailbox, std::string_view root, bool utf8, std::string& out);
 
 void write_exists(std::uint32_t count, std::string& out);
 

@@ -444,6 +444,11 @@ step server_engine::impl::run(commands::unselect&, command& whole) {
   return execute(whole);
 }
 
+step server_engine::impl::run(commands::unauthenticate&, command& whole) {
+  leaving_account = true;
+  return execute(whole);
+}
+
 step server_engine::impl::run(commands::status& c, command& whole) {
   if ((c.items & status_item::highest_modseq) != 0)
     enabled.condstore = true;
@@ -485,7 +490,12 @@ void server_engine::impl::finish(const reply& answer) {
     state = session_state::selected;
   if (closing_mailbox && said.status == reply_status::ok)
     state = session_state::authenticated;
-  selecting = closing_mailbox = idle_malformed = false;
+  if (leaving_account && said.status == reply_status::ok) {
+    state = session_state::not_authenticated;
+    enabled = {};
+    client_id.clear();
+  }
+  selecting = closing_mailbox = leaving_account = idle_malformed = false;
   next_command();
   respond(said);
 }

@@ -58,6 +58,9 @@ struct engine_options {
   bool offer_searchres = false;         ///< advertise SEARCHRES: the caller keeps the saved result (RFC 5182)
   bool offer_objectid = false;          ///< advertise OBJECTID: CREATE answers with MAILBOXID (RFC 8474)
   bool offer_savedate = false;          ///< advertise SAVEDATE (RFC 8514)
+  bool offer_quota = false;             ///< advertise QUOTA with both resources (RFC 9208)
+  bool offer_append_limit = false;      ///< advertise APPENDLIMIT (RFC 7889)
+  bool offer_unauthenticate = false;    ///< advertise UNAUTHENTICATE: the caller forgets who it was (RFC 8437)
   std::string server_name = "Merpati";  ///< in greeting and ID
   std::string scram_nonce;              ///< for tests; empty: a new one each time
   std::vector<std::pair<std::string, std::string>> id_fields; ///< more for ID, after "name"

@@ -1,0 +1,177 @@
+// Extensions of IMAP that the engine leaves to the session: quota, saved searches, logging out without hanging up.
+#include "tests/actors/session/small_site.hpp"
+
+using namespace merpati;
+using test::contains;
+using test::small_site;
+
+namespace {
+
+std::string say(test::scripted_peer& peer, const std::string& line) {
+  peer.send(line + "\r\n");
+  return peer.take();
+}
+
+void set_quota(small_site& site, std::uint64_t bytes, std::uint64_t messages) {
+  auto row = site.services->store->read(0)->account("alice@example.org").value();
+  row.quota_bytes = bytes;
+  row.quota_messages = messages;
+  const storage::mutation change = storage::put_account{row};
+  REQUIRE(site.services->store->shard(0).apply({&change, 1}).front());
+}
+
+} // namespace
+
+TEST_CASE("QUOTA tells what an account has and may have (RFC 9208)") {
+  small_site site;
+  site.deliver("alice", "Subject: one\r\n\r\n" + std::string(3'000, 'x') + "\r\n");
+  auto peer = site.imap_as("alice");
+  CHECK_THAT(say(*peer, "1 CAPABILITY"), contains(" QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE ")
+                                             && contains(" APPENDLIMIT=") && contains(" SEARCHRES "));
+  CHECK(say(*peer, "2 GETQUOTAROOT INBOX")
+        == "* QUOTAROOT INBOX \"account\"\r\n* QUOTA \"account\" ()\r\n2 OK GETQUOTAROOT completed\r\n");
+  set_quota(site, 10 * 1024, 0);
+  CHECK(say(*peer, "3 GETQUOTA account") == "* QUOTA \"account\" (STORAGE 4 10)\r\n3 OK GETQUOTA completed\r\n");
+  set_quota(site, 10 * 1024, 1);
+  CHECK(say(*peer, "4 GETQUOTAROOT \"not there\"")
+        == "* QUOTAROOT \"not there\" \"account\"\r\n* QUOTA \"account\" (STORAGE 4 10 MESSAGE 1 1)\r\n"
+           "4 OK GETQUOTAROOT completed\r\n");
+  CHECK(say(*peer, "5 GETQUOTA other") == "5 NO [NONEXISTENT] There is no such quota root\r\n");
+  peer->send("6 APPEND INBOX {5+}\r\n\r\nabc\r\n");
+  CHECK_THAT(peer->take(), contains("6 NO [OVERQUOTA]"));
+}
+
+TEST_CASE("STATUS tells what EXPUNGE would free, and how large a message may be (RFC 9208 4.1.4, RFC 7889)") {
+  small_site site;
+  site.deliver("alice", "Subject: one\r\n\r\n");
+  site.deliver("alice", "Subject: two\r\n\r\n");
+  auto peer = site.imap_as("alice");
+  const auto status = [&](const std::string& items) { return say(*peer, "s STATUS INBOX (" + items + ")"); };
+  CHECK_THAT(status("DELETED DELETED-STORAGE"), contains("(DELETED 0 DELETED-STORAGE 0)"));
+  say(*peer, "1 SELECT INBOX");
+  const auto sizes = say(*peer, "2 FETCH 1 RFC822.SIZE");
+  const auto size = sizes.substr(sizes.find("SIZE ") + 5, sizes.find(')') - sizes.find("SIZE ") - 5);
+  say(*peer, "3 STORE 1 +FLAGS (\\Deleted)");
+  CHECK_THAT(status("DELETED DELETED-STORAGE"), contains("(DELETED 1 DELETED-STORAGE " + size + ")"));
+  CHECK_THAT(status("APPENDLIMIT"), contains("(APPENDLIMIT 52428800)"));
+  CHECK_THAT(say(*peer, "4 LIST \"\" INBOX RETURN (STATUS (DELETED-STORAGE))"),
+             contains("STATUS INBOX (DELETED-STORAGE " + size + ")"));
+}
+
+TEST_CASE("a saved search is used by later commands until the mailbox changes hands (RFC 5182)") {
+  small_site site;
+  for (const std::string subject : {"a", "b", "a", "c"})
+    site.deliver("alice", "Subject: " + subject + "\r\n\r\n");
+  auto peer = site.imap_as("alice");
+  say(*peer, "1 SELECT INBOX");
+  CHECK(say(*peer, "2 SEARCH RETURN (SAVE) SUBJECT a") == "2 OK SEARCH completed\r\n");
+  CHECK_THAT(say(*peer, "3 FETCH $ UID"), contains("* 1 FETCH (UID 1)\r\n* 3 FETCH (UID 3)\r\n3 OK"));
+  CHECK_THAT(say(*peer, "4 UID SEARCH $ 3:*"), contains("* SEARCH 3\r\n"));
+  say(*peer, "5 STORE 1 +FLAGS.SILENT (\\Deleted)");
+  say(*peer, "6 EXPUNGE");
+  CHECK_THAT(say(*peer, "7 UID FETCH $ UID"), contains("* 2 FETCH (UID 3)\r\n7 OK"));
+  CHECK_THAT(say(*peer, "8 SEARCH RETURN (SAVE MIN) ALL"), contains("MIN 1\r\n"));
+  CHECK_THAT(say(*peer, "9 SEARCH RETURN (COUNT) $"), contains("COUNT 1\r\n"));
+  say(*peer, "10 SEARCH RETURN (SAVE) SUBJECT nowhere");
+  CHECK(say(*peer, "11 FETCH $ UID") == "11 OK FETCH completed\r\n");
+  say(*peer, "12 SEARCH RETURN (SAVE) ALL");
+  say(*peer, "13 SELECT INBOX");
+  CHECK(say(*peer, "14 FETCH $ UID") == "14 OK FETCH completed\r\n");
+}
+
+TEST_CASE("UNAUTHENTICATE goes back to the state before login, for another user (RFC 8437)") {
+  small_site site;
+  site.deliver("alice", "Subject: alice's\r\n\r\n");
+  auto peer = site.imap_as("alice");
+  CHECK_THAT(say(*peer, "1 CAPABILITY"), contains(" UNAUTHENTICATE"));
+  say(*peer, "2 SELECT INBOX");
+  CHECK(say(*peer, "3 UNAUTHENTICATE") == "3 OK UNAUTHENTICATE completed\r\n");
+  CHECK_THAT(say(*peer, "4 FETCH 1 UID"), contains("4 BAD "));
+  site.deliver("alice", "Subject: nobody hears of it\r\n\r\n");
+  CHECK(say(*peer, "5 NOOP") == "5 OK NOOP completed\r\n");
+  CHECK_THAT(say(*peer, "6 LOGIN bob@example.org bob-secret"), contains("6 OK "));
+  CHECK_THAT(say(*peer, "7 STATUS INBOX (MESSAGES)"), contains("MESSAGES 0"));
+  CHECK_THAT(say(*peer, "8 EXAMINE INBOX"), contains("* 0 EXISTS"));
+}
+
+TEST_CASE("objects have ids that last (RFC 8474)") {
+  small_site site;
+  site.deliver("alice", "Message-ID: <one@example.net>\r\nSubject: one\r\n\r\n");
+  site.deliver("alice", "Message-ID: <two@example.net>\r\nIn-Reply-To: <one@example.net>\r\nSubject: Re: one\r\n\r\n");
+  auto peer = site.imap_as("alice");
+  const auto created = say(*peer, "1 CREATE box");
+  const auto id =
+      created.substr(created.find("[MAILBOXID (") + 12, created.find(")]") - created.find("[MAILBOXID (") - 12);
+  CHECK_THAT(say(*peer, "2 RENAME box other"), contains("2 OK"));
+  CHECK_THAT(say(*peer, "3 STATUS other (MAILBOXID)"), contains("MAILBOXID (" + id + ")"));
+  CHECK_THAT(say(*peer, "4 SELECT other"), contains("* OK [MAILBOXID (" + id + ")]"));
+  say(*peer, "5 SELECT INBOX");
+  const auto value = [&](const std::string& number, const std::string& item) {
+    const auto said = say(*peer, "f FETCH " + number + " " + item);
+    const auto at = said.find(item + " (") + item.size() + 2;
+    return said.substr(at, said.find(')', at) - at);
+  };
+  const auto email = value("1", "EMAILID");
+  CHECK(value("2", "EMAILID") != email);
+  CHECK(value("1", "THREADID") == value("2", "THREADID"));
+  CHECK_THAT(say(*peer, "6 SEARCH EMAILID " + email), contains("* SEARCH 1\r\n"));
+  CHECK_THAT(say(*peer, "7 SEARCH THREADID " + value("1", "THREADID")), contains("* SEARCH 1 2\r\n"));
+  say(*peer, "8 COPY 1 other");
+  say(*peer, "9 SELECT other");
+  CHECK(value("1", "EMAILID") == email);
+}
+
+TEST_CASE("a copy has the time when it was made (RFC 8514)") {
+  small_site site;
+  site.deliver("alice", "Subject: one\r\n\r\n");
+  auto peer = site.imap_as("alice");
+  say(*peer, "1 SELECT INBOX");
+  CHECK_THAT(say(*peer, "2 FETCH 1 (INTERNALDATE SAVEDATE)"), contains("SAVEDATE \"21-Sep-2026 14:13:20 +0000\""));
+  site.clock.advance(std::chrono::hours(48));
+  say(*peer, "3 CREATE later");
+  say(*peer, "4 COPY 1 later");
+  say(*peer, "5 SELECT later");
+  CHECK_THAT(say(*peer, "6 FETCH 1 (INTERNALDATE SAVEDATE)"),
+             contains("INTERNALDATE \"21-Sep-2026 14:13:20 +0000\"")
+                 && contains("SAVEDATE \"23-Sep-2026 14:13:20 +0000\""));
+  CHECK_THAT(say(*peer, "7 SEARCH SAVEDSINCE 22-Sep-2026"), contains("* SEARCH 1\r\n"));
+  CHECK_THAT(say(*peer, "8 SEARCH SAVEDBEFORE 22-Sep-2026"), contains("* SEARCH\r\n"));
+  CHECK_THAT(say(*peer, "9 SEARCH SAVEDATESUPPORTED"), contains("* SEARCH 1\r\n"));
+}
+
+TEST_CASE("of two sessions that change a message, the second one hears that it was too late (RFC 7162 3.1)") {
+  small_site site;
+  for (int i = 0; i != 3; ++i)
+    site.deliver("alice", "Subject: one\r\n\r\n");
+  auto first = site.imap_as("alice");
+  auto second = site.imap_as("alice");
+  const auto selected = say(*first, "1 SELECT INBOX (CONDSTORE)");
+  const auto at = selected.find("[HIGHESTMODSEQ ") + 15;
+  const auto known = selected.substr(at, selected.find(']', at) - at);
+  say(*second, "1 SELECT INBOX");
+  say(*second, "2 STORE 2 +FLAGS (\\Flagged)");
+  CHECK_THAT(say(*first, "2 STORE 1:3 (UNCHANGEDSINCE " + known + ") +FLAGS (\\Seen)"),
+             contains("2 OK [MODIFIED 2]") && contains("* 1 FETCH (FLAGS (\\Seen) MODSEQ (")
+                 && contains("* 2 FETCH (FLAGS (\\Flagged) MODSEQ ("));
+  CHECK_THAT(say(*first, "3 FETCH 1:* (FLAGS) (CHANGEDSINCE " + known + ")"),
+             contains("* 1 FETCH ") && contains("* 2 FETCH ") && contains("* 3 FETCH "));
+  CHECK_THAT(say(*first, "4 SEARCH MODSEQ " + known + " UNFLAGGED"), contains("* SEARCH 1 3 (MODSEQ "));
+  CHECK_THAT(say(*second, "3 NOOP"), contains("* 1 FETCH (FLAGS (\\Seen))"));
+}
+
+TEST_CASE("IMAP4rev2 once it is enabled (RFC 9051)") {
+  small_site site;
+  site.deliver("alice", "Subject: one\r\n\r\nbody\r\n");
+  auto peer = site.imap_as("alice");
+  CHECK_THAT(say(*peer, "1 ENABLE IMAP4rev2"), contains("* ENABLED IMAP4rev2"));
+  say(*peer, "2 CREATE \"B\xC3\xBC"
+             "cher\"");
+  CHECK_THAT(say(*peer, "3 LIST \"\" *"), contains("\"B\xC3\xBC"
+                                                   "cher\""));
+  const auto selected = say(*peer, "4 SELECT INBOX");
+  CHECK(selected.find("RECENT") == std::string::npos);
+  CHECK(selected.find("UNSEEN") == std::string::npos);
+  CHECK_THAT(selected, contains("* LIST () \"/\" INBOX\r\n"));
+  CHECK_THAT(say(*peer, "5 SEARCH ALL"), contains("* ESEARCH (TAG \"5\") ALL 1\r\n"));
+  CHECK_THAT(say(*peer, "6 FETCH 1 BINARY.SIZE[]"), contains("BINARY.SIZE[] "));
+}
