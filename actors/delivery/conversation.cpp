@@ -16,6 +16,8 @@ namespace {
 using runtime::task;
 using smtp::client_step;
 
+/// How long a connection without work is kept for what may come. Postfix keeps some for 2 s.
+constexpr auto idle_connection = std::chrono::seconds(2);
 /// Output that has come together is sent when it is so long.
 constexpr std::size_t output_step = 64 * 1024;
 
@@ -139,10 +141,14 @@ private:
       engine_.quit();
       co_return;
     }
-    const next_job request{settings_.agent};
+    const next_job request{settings_.agent, io_.self()};
     auto offer = co_await io_.ask<job_offer>(settings_.destination, request);
-    if (!offer || !offer->what) {
+    if (!offer || offer->is_over) {
       engine_.quit();
+      co_return;
+    }
+    if (!offer->what) {
+      co_await wait_for_job();
       co_return;
     }
     job_ = std::move(offer->what);
@@ -161,6 +167,15 @@ private:
       message.to.recipients.push_back(each.details.recipient);
     message.size_bytes = body_->size_bytes();
     engine_.begin(std::move(message));
+  }
+
+  /// Nothing is to be sent now. The engine says `ready` again where the connection is still good.
+  task<void> wait_for_job() {
+    auto event = co_await io_.next(idle_connection);
+    if (event.is_timeout() || event.is_stop())
+      engine_.quit();
+    else if (!event.is_notice()) // gone, or tired of waiting (421)
+      lose("the server has ended the connection");
   }
 
   task<void> send_body() {

@@ -11,7 +11,6 @@
 #include "actors/delivery/hop.hpp"
 #include "actors/delivery/host_finder.hpp"
 #include "actors/runtime/coroutine_host.hpp"
-#include "actors/runtime/reply_promise.hpp"
 #include "actors/runtime/stats.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
@@ -21,8 +20,6 @@ namespace merpati::delivery {
 
 namespace {
 
-/// How long a connection without work is kept for what may come. Postfix keeps some for 2 s.
-constexpr auto idle_connection = std::chrono::seconds(2);
 /// How long a destination without work remembers what it learnt.
 constexpr auto idle_destination = std::chrono::seconds(60);
 /// How long what DNS said of a domain is taken for true; the resolver's own cache follows the records' TTLs.
@@ -30,9 +27,6 @@ constexpr auto hosts_age = std::chrono::minutes(5);
 /// Connections at the beginning: as many as are no burden to anybody (Postfix: initial_destination_concurrency).
 constexpr std::size_t first_window = 5;
 
-struct idle_over {
-  std::uint64_t agent = 0;
-};
 struct rest_over {};
 struct agent_gone {
   caf::actor_addr agent;
@@ -42,7 +36,6 @@ struct agent_gone {
 
 } // namespace merpati::delivery
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::idle_over)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::rest_over)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(merpati::delivery::agent_gone)
 
@@ -50,15 +43,14 @@ namespace merpati::delivery {
 
 namespace {
 
-using destination_impl =
-    destination_actor::extend<caf::reacts_to<idle_over>, caf::reacts_to<rest_over>, caf::reacts_to<agent_gone>>;
+using destination_impl = destination_actor::extend<caf::reacts_to<rest_over>, caf::reacts_to<agent_gone>>;
 
 /// One delivery agent, from its connection's grant to its end.
 struct agent {
   caf::actor handle;
   bool was_useful = false;
   std::shared_ptr<job> current;
-  runtime::reply_promise<job_offer> idle; ///< pending while it waits for work
+  runtime::notice_sink idle; ///< its session while it waits for work
 };
 
 struct destination_state {
@@ -124,8 +116,7 @@ struct destination_state {
   void stop() {
     stopping = true;
     jobs.clear();
-    for (auto& [number, each] : agents)
-      each.idle.deliver(job_offer{});
+    wake(agents.size());
     if (agents.empty())
       self->quit();
   }
@@ -138,11 +129,7 @@ struct destination_state {
         self->quit();
       return;
     }
-    for (auto& [number, each] : agents)
-      if (each.idle.pending() && !jobs.empty()) {
-        each.current = take_job();
-        each.idle.deliver(job_offer{each.current});
-      }
+    wake(jobs.size());
     if (jobs.empty()) {
       if (agents.empty())
         begin_rest();
@@ -156,6 +143,17 @@ struct destination_state {
     if (!wanting && busy < window && busy < jobs.size() + working()) {
       wanting = true;
       self->send(queue, wants_connection{domain});
+    }
+  }
+  /// Idle agents ask again, as many as there are and are wanted.
+  void wake(std::size_t wanted) {
+    for (auto& [number, each] : agents) {
+      if (wanted == 0)
+        return;
+      if (!each.idle)
+        continue;
+      caf::anon_send(std::exchange(each.idle, nullptr), runtime::notice::of(std::make_shared<const job_waits>()));
+      --wanted;
     }
   }
   std::size_t working() const {
@@ -251,25 +249,20 @@ struct destination_state {
     self->send(queue, std::move(done));
   }
 
-  void offer(const next_job& request, runtime::reply_promise<job_offer> promise) {
+  job_offer offer(const next_job& request) {
     auto found = agents.find(request.agent);
-    if (found == agents.end())
-      return promise.deliver(job_offer{});
+    if (found == agents.end() || stopping)
+      return {nullptr, true};
     auto& asking = found->second;
     asking.was_useful = true;
+    asking.idle = nullptr;
     if (asking.current)
       give_back(*std::exchange(asking.current, nullptr));
-    if (!jobs.empty()) {
+    if (jobs.empty())
+      asking.idle = request.session;
+    else
       asking.current = take_job();
-      return promise.deliver(job_offer{asking.current});
-    }
-    asking.idle = std::move(promise);
-    self->delayed_send(self, idle_connection, idle_over{request.agent});
-  }
-
-  void end_idle(const idle_over& over) {
-    if (auto found = agents.find(over.agent); found != agents.end() && found->second.idle.pending())
-      found->second.idle.deliver(job_offer{});
+    return {asking.current, false};
   }
 
   // --- results
@@ -386,10 +379,9 @@ destination_impl::behavior_type run_destination(destination_impl::stateful_point
         self->state.add(m.recipients);
       },
       [self](connection_granted) { self->state.grant(); },
-      [self](const next_job& m) -> caf::result<job_offer> {
+      [self](const next_job& m) {
         auto timing = self->state.stats.measure();
-        self->state.offer(m, runtime::reply_promise<job_offer>(self));
-        return caf::delegated<job_offer>();
+        return self->state.offer(m);
       },
       [self](job_done& m) {
         auto timing = self->state.stats.measure();
@@ -397,7 +389,6 @@ destination_impl::behavior_type run_destination(destination_impl::stateful_point
       },
       [self](const connection_failed& m) { self->state.connection_failed_at(m); },
       [self](runtime::stop_request) { self->state.stop(); },
-      [self](const idle_over& m) { self->state.end_idle(m); },
       [self](rest_over) { self->state.end_rest(); },
       [self](const agent_gone& m) { self->state.agent_ended(m.agent); },
   };

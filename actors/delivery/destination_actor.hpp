@@ -31,14 +31,18 @@ struct add_recipients {
 struct connection_granted {};
 
 // agent -> destination
-/// Work for agent `agent`, whose connection is ready. Answered when there is some, or with null after a while: then the
-/// connection is of no more use.
+/// Work for agent `agent`, whose connection is ready. Where there is none now, `session` is sent job_waits when some
+/// comes, and asks again.
 struct next_job {
   std::uint64_t agent = 0;
+  runtime::notice_sink session;
 };
 struct job_offer {
-  std::shared_ptr<job> what;
+  std::shared_ptr<job> what; ///< null: none now
+  bool is_over = false;      ///< nothing will come any more
 };
+/// A notice.
+struct job_waits {};
 /// What became of the job that `agent` had last.
 struct job_done {
   std::uint64_t agent = 0;
