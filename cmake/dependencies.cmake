@@ -3,6 +3,7 @@ find_package(Threads REQUIRED)
 find_package(OpenSSL 3.0 REQUIRED)
 find_package(ICU REQUIRED COMPONENTS uc i18n)
 find_package(spdlog REQUIRED)
+find_package(ZLIB REQUIRED)
 
 # Libraries without a CMake package: a header to find and, for most, a library to link.
 function(merpati_dependency name header)

@@ -130,6 +130,10 @@ task<result<void>> session_io::start_client_tls(std::shared_ptr<const tls::clien
   auto shaken = co_await handshake_awaiter(core_);
   co_return shaken;
 }
+void session_io::start_compression() {
+  core_.start_compression();
+}
+
 const tls::stream* session_io::tls() const noexcept {
   return core_.tls();
 }

@@ -121,6 +121,8 @@ public:
   /// DROPPED, then the handshake. `server_name` as in tls::stream::client. Errors as start_tls().
   [[nodiscard]] task<result<void>> start_client_tls(std::shared_ptr<const tls::client_context> context,
                                                     std::string server_name);
+  /// Sends what is pending as it is; from then on all is compressed, in both directions (RFC 4978). Once.
+  void start_compression();
   /// The TLS stream once established, for info() and channel bindings; null in clear.
   const tls::stream* tls() const noexcept;
 

@@ -8,6 +8,9 @@ namespace merpati::runtime {
 
 namespace {
 
+/// Input of a compressed connection that is ready at a time, however much it could become.
+constexpr std::size_t inflated_piece = 64 * 1024;
+
 /// The error of an actor whose coroutine threw.
 caf::error failed_exit() {
   return caf::exit_reason::unhandled_exception;
@@ -111,13 +114,37 @@ void session_core::on_received(net::bytes& data) {
     return after_event();
   if (data.empty())
     return after_event();
-  if (tls_)
-    decrypt(std::string_view(data.data(), data.size()));
-  else if (input_.empty())
+  if (compression_) {
+    net::bytes wire;
+    if (tls_)
+      decrypt(std::string_view(data.data(), data.size()), wire);
+    else
+      wire = std::move(data);
+    compression_->feed(std::string_view(wire.data(), wire.size()));
+    inflate();
+  } else if (tls_) {
+    decrypt(std::string_view(data.data(), data.size()), input_);
+  } else if (input_.empty()) {
     input_ = std::move(data);
-  else
+  } else {
     input_.insert(input_.end(), data.begin(), data.end());
+  }
   after_event();
+}
+
+void session_core::inflate() {
+  if (!input_.empty() || closed())
+    return;
+  if (auto read = compression_->read(inflated_piece, input_); !read)
+    give_up("COMPRESS: " + read.error().what);
+}
+
+void session_core::start_compression() {
+  flush_output();
+  compression_ = std::make_unique<compress::deflate_layer>();
+  // RFC 4978 3: the client waits for the answer, so all that is here already is compressed.
+  compression_->feed(std::string_view(input_.data(), input_.size()));
+  input_.clear();
 }
 
 bool session_core::read_proxy_header(net::bytes& data) {
@@ -149,9 +176,9 @@ void session_core::set_remote(std::string address, std::uint16_t port) {
   stats_.set_label(settings_.info.remote_address);
 }
 
-void session_core::decrypt(std::string_view ciphertext) {
+void session_core::decrypt(std::string_view ciphertext, net::bytes& plain_out) {
   net::bytes reply;
-  const auto fed = tls_->feed(ciphertext, input_, reply);
+  const auto fed = tls_->feed(ciphertext, plain_out, reply);
   if (!reply.empty())
     send_wire(std::move(reply));
   if (!fed)
@@ -231,6 +258,8 @@ session_event session_core::take_event(bool with_notices) {
 
 void session_core::begin_wait() {
   taken_ = {};
+  if (compression_)
+    inflate();
   if (input_.empty())
     report_consumed();
   flush_output();
@@ -268,6 +297,11 @@ void session_core::send_wire(net::bytes data) {
 void session_core::flush_output() {
   if (output_.empty() || handshaking())
     return;
+  if (compression_) {
+    net::bytes squeezed;
+    compression_->write(std::string_view(output_.data(), output_.size()), squeezed);
+    output_ = std::move(squeezed);
+  }
   if (!tls_) {
     send_wire(std::exchange(output_, {}));
     return;

@@ -21,6 +21,7 @@
 #include "actors/runtime/coroutine_host.hpp"
 #include "actors/runtime/session.hpp"
 #include "actors/runtime/stats.hpp"
+#include "protocols/compress/deflate_layer.hpp"
 #include "protocols/proxy/header_reader.hpp"
 
 namespace merpati::runtime {
@@ -51,6 +52,7 @@ public:
   result<void> begin_tls(result<tls::stream> made);
   const tls::stream* tls() const noexcept;
   void flush_output();
+  void start_compression();
   void close();
   bool closed() const noexcept { return closing_ || gone_; }
   bool stopping() const noexcept { return stopping_; }
@@ -78,7 +80,9 @@ private:
   void after_event();
   /// Takes the header from the front of `data`. False: it is not complete, or the session is over.
   bool read_proxy_header(net::bytes& data);
-  void decrypt(std::string_view ciphertext);
+  void decrypt(std::string_view ciphertext, net::bytes& plain_out);
+  /// Gets the next piece of compressed input ready, where the last one is used up.
+  void inflate();
   void send_wire(net::bytes data);
   void report_consumed();
 
@@ -88,7 +92,8 @@ private:
   std::unique_ptr<proxy::header_reader> proxy_; ///< until the header has come
   std::shared_ptr<void> proxied_;               ///< what admit_proxied gave
   std::optional<tls::stream> tls_;
-  net::bytes input_;                            // arrived, decrypted, not taken
+  std::unique_ptr<compress::deflate_layer> compression_;
+  net::bytes input_;                            // arrived, decrypted, inflated, not taken
   net::bytes taken_;                            // what the last data event shows
   net::bytes output_;                           // plaintext not yet sent
   std::unique_ptr<std::deque<notice>> notices_; // made when the first one comes: an empty deque takes 600 octets

@@ -28,7 +28,7 @@ imap::engine_options imap_service::engine_options(const door& entrance) const {
   options.limits.command_after_login = std::max(options.limits.command_after_login, options.limits.line_after_login);
   options.limits.append_bytes = configured.message_bytes;
   options.offer_quota = options.offer_append_limit = options.offer_unauthenticate = true;
-  options.offer_imap4rev2 = options.offer_condstore = true;
+  options.offer_imap4rev2 = options.offer_condstore = options.offer_compress = true;
   options.offer_searchres = options.offer_objectid = options.offer_savedate = true;
   options.limits.bad_commands = static_cast<unsigned>(configured.imap.bad_commands);
   options.limits.bad_commands_before_login = static_cast<unsigned>(configured.imap.bad_commands_before_login);
@@ -83,6 +83,12 @@ runtime::task<void> imap_service::run() {
         co_return;
       engine_.set_channel_bindings(bindings_of(io_));
       engine_.tls_started();
+    } else if (std::holds_alternative<imap::steps::start_compression>(step)) {
+      auto sent = co_await send_output();
+      if (!sent)
+        co_return;
+      io_.start_compression();
+      engine_.compression_started();
     } else if (std::holds_alternative<imap::steps::idle_begin>(step)) {
       co_await refresh();
       report_changes(true);

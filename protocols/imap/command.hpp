@@ -347,6 +347,10 @@ struct get_quota_root { ///< RFC 9208 4.1.2
   std::string mailbox;
   bool operator==(const get_quota_root&) const = default;
 };
+struct compress {        ///< RFC 4978
+  std::string mechanism; ///< upper case
+  bool operator==(const compress&) const = default;
+};
 struct unauthenticate { ///< RFC 8437
   bool operator==(const unauthenticate&) const = default;
 };
@@ -360,7 +364,7 @@ using command_body =
                  commands::unsubscribe, commands::list, commands::lsub, commands::status, commands::append,
                  commands::close, commands::unselect, commands::expunge, commands::search, commands::fetch,
                  commands::store, commands::copy, commands::move, commands::idle, commands::check, commands::get_quota,
-                 commands::get_quota_root, commands::unauthenticate>;
+                 commands::get_quota_root, commands::compress, commands::unauthenticate>;
 
 struct command {
   std::string tag;

@@ -49,6 +49,7 @@ constexpr parser_row parsers[] = {
     {"CAPABILITY", arguments<commands::capability>},
     {"CHECK", arguments<commands::check>},
     {"CLOSE", arguments<commands::close>},
+    {"COMPRESS", arguments<commands::compress>},
     {"COPY", arguments<commands::copy>},
     {"CREATE", arguments<commands::create>},
     {"DELETE", arguments<commands::delete_mailbox>},

@@ -17,6 +17,7 @@ constexpr verb_row verbs[] = {
     {.verb = "CAPABILITY", .states = any_state},
     {.verb = "CHECK", .states = in_selected},
     {.verb = "CLOSE", .states = in_selected, .may_expunge = false}, // RFC 9051 6.4.1: no untagged EXPUNGE
+    {.verb = "COMPRESS", .states = after_login, .may_expunge = false},
     {.verb = "COPY", .states = in_selected, .takes_uid = true},
     {.verb = "CREATE", .states = after_login},
     {.verb = "DELETE", .states = after_login},
@@ -100,6 +101,7 @@ constexpr capability_row capabilities[] = {
     {"QUOTA=RES-STORAGE", [](const situation& s) { return s.options.offer_quota; }},
     {"QUOTA=RES-MESSAGE", [](const situation& s) { return s.options.offer_quota; }},
     {"UNAUTHENTICATE", [](const situation& s) { return s.logged_in && s.options.offer_unauthenticate; }},
+    {"COMPRESS=DEFLATE", [](const situation& s) { return s.logged_in && s.options.offer_compress; }},
 };
 
 struct verb_of_body {
@@ -134,6 +136,7 @@ struct verb_of_body {
   std::string_view operator()(const commands::check&) const { return "CHECK"; }
   std::string_view operator()(const commands::get_quota&) const { return "GETQUOTA"; }
   std::string_view operator()(const commands::get_quota_root&) const { return "GETQUOTAROOT"; }
+  std::string_view operator()(const commands::compress&) const { return "COMPRESS"; }
   std::string_view operator()(const commands::unauthenticate&) const { return "UNAUTHENTICATE"; }
 };
 

@@ -29,6 +29,7 @@ struct server_engine::impl {
     idling,          ///< DONE
     executing,       ///< question: execute, append_end, idle_end
     handshake,       ///< start_tls
+    compressing,     ///< start_compression
     closing,
   };
 
@@ -74,6 +75,7 @@ struct server_engine::impl {
   step run(commands::select&, command&);
   step run(commands::close&, command&);
   step run(commands::unselect&, command&);
+  step run(commands::compress&, command&);
   step run(commands::unauthenticate&, command&);
   step run(commands::status&, command&);
   step run(commands::fetch&, command&);
@@ -130,6 +132,7 @@ struct server_engine::impl {
   literal_mark append_mark;
   bool selecting = false;
   bool closing_mailbox = false;
+  bool compressed = false;
   bool leaving_account = false; ///< UNAUTHENTICATE is carried out
   bool idle_malformed = false;
   unsigned bad_commands = 0;

@@ -17,6 +17,7 @@ void parse(reader& in, commands::select& c);
 void parse(reader& in, commands::create& c);
 void parse(reader& in, commands::delete_mailbox& c);
 void parse(reader& in, commands::rename& c);
+void parse(reader& in, commands::compress& c);
 void parse(reader& in, commands::get_quota& c);
 void parse(reader& in, commands::get_quota_root& c);
 void parse(reader& in, commands::subscribe& c);

@@ -22,6 +22,11 @@ void parse(reader& in, commands::authenticate& c) {
   c.initial_response = std::string(in.take_while(is_base64, "an initial response in base64"));
 }
 
+void parse(reader& in, commands::compress& c) {
+  in.space();
+  c.mechanism = ascii::upper(in.atom("a compression mechanism"));
+}
+
 void parse(reader& in, commands::enable& c) {
   do {
     in.space();

@@ -444,7 +444,25 @@ step server_engine::impl::run(commands::unselect&, command& whole) {
   return execute(whole);
 }
 
+step server_engine::impl::run(commands::compress& c, command&) {
+  if (c.mechanism != "DEFLATE" || !options.offer_compress) {
+    respond(bad("Compression mechanism not supported"));
+    return none();
+  }
+  if (compressed) {
+    respond(no("COMPRESSIONACTIVE", "DEFLATE is active already"));
+    return none();
+  }
+  respond(ok("DEFLATE active"));
+  now = phase::compressing;
+  return steps::start_compression{};
+}
+
 step server_engine::impl::run(commands::unauthenticate&, command& whole) {
+  if (compressed) { // it would have to end with this command (RFC 8437 3); whoever compresses connects anew
+    respond(no("CANNOT", "Not on a compressed connection"));
+    return none();
+  }
   leaving_account = true;
   return execute(whole);
 }

@@ -15,6 +15,7 @@
 //     append_end    -> make it durable; engine.finish(reply)
 //     append_cancelled -> drop what was kept
 //     start_tls     -> send the output, then handshake, then engine.tls_started()
+//     start_compression -> send the output, compress from then on, engine.compression_started()
 //     idle_begin    -> from now on untagged responses at any time, feed() goes on
 //     idle_end      -> last untagged responses; engine.finish(reply)
 //     close         -> send the output and close
@@ -60,6 +61,7 @@ struct engine_options {
   bool offer_savedate = false;          ///< advertise SAVEDATE (RFC 8514)
   bool offer_quota = false;             ///< advertise QUOTA with both resources (RFC 9208)
   bool offer_append_limit = false;      ///< advertise APPENDLIMIT (RFC 7889)
+  bool offer_compress = false;          ///< advertise COMPRESS=DEFLATE (RFC 4978)
   bool offer_unauthenticate = false;    ///< advertise UNAUTHENTICATE: the caller forgets who it was (RFC 8437)
   std::string server_name = "Merpati";  ///< in greeting and ID
   std::string scram_nonce;              ///< for tests; empty: a new one each time
@@ -113,6 +115,7 @@ struct append_end {};
 struct append_cancelled {};
 
 struct start_tls {};
+struct start_compression {};
 struct idle_begin {};
 struct idle_end {};
 struct close {};
@@ -121,7 +124,8 @@ struct close {};
 
 using step = std::variant<steps::need_input, steps::send_output, steps::execute, steps::log_in, steps::scram_lookup,
                           steps::scram_proven, steps::append_begin, steps::append_data, steps::append_end,
-                          steps::append_cancelled, steps::start_tls, steps::idle_begin, steps::idle_end, steps::close>;
+                          steps::append_cancelled, steps::start_tls, steps::start_compression, steps::idle_begin,
+                          steps::idle_end, steps::close>;
 
 class server_engine {
 public:
@@ -165,6 +169,8 @@ public:
 
   /// The handshake is done: everything that was read in clear is forgotten (RFC 9051 6.2.1, 11.3).
   void tls_started();
+
+  void compression_started();
 
   /// Ends the session from our side: "* BYE [code] text". Open steps need no answer any more; next() says close.
   void shutdown(std::string_view code, std::string_view text);

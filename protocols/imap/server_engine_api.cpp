@@ -19,7 +19,8 @@ step server_engine::impl::advance() {
   for (;;) {
     if (now == phase::closing)
       return steps::close{};
-    if (now == phase::executing || now == phase::logging_in || now == phase::append_question || now == phase::handshake)
+    if (now == phase::executing || now == phase::logging_in || now == phase::append_question || now == phase::handshake
+        || now == phase::compressing)
       throw std::logic_error("imap engine: next() before the answer");
     if (out.size() > bounds().output_bytes)
       return steps::send_output{};
@@ -167,6 +168,13 @@ void server_engine::tls_started() {
   // what came in clear could have been put there by anybody (RFC 9051 11.3); capabilities are asked for anew
   impl_->input.clear();
   impl_->client_id.clear();
+  impl_->next_command();
+}
+
+void server_engine::compression_started() {
+  require(impl_->now == impl::phase::compressing, "imap engine: compression_started() without start_compression");
+  impl_->compressed = true;
+  impl_->input.clear(); // RFC 4978 3: nothing may come before the answer is there
   impl_->next_command();
 }
 

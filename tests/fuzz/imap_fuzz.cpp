@@ -84,6 +84,8 @@ private:
         engine_.refuse_append(no("", "no"));
     } else if (std::holds_alternative<steps::append_end>(s) || std::holds_alternative<steps::idle_end>(s)) {
       engine_.finish(ok());
+    } else if (std::holds_alternative<steps::start_compression>(s)) {
+      engine_.compression_started();
     } else if (std::holds_alternative<steps::start_tls>(s)) {
       engine_.tls_started();
     }

@@ -6,6 +6,7 @@ import imaplib
 import re
 import smtplib
 import unittest
+import zlib
 
 import harness
 import scram_client
@@ -17,6 +18,38 @@ MULTIPART = (
     'Content-Type: multipart/mixed; boundary="b1"\r\n\r\n--b1\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nHello there\r\n'
     '--b1\r\nContent-Type: application/octet-stream; name="a.bin"\r\nContent-Transfer-Encoding: base64\r\n\r\nAAECAw==\r\n--b1--\r\n'
 ).encode()
+
+
+class CompressedStream:
+    """What imaplib reads and sends through once COMPRESS=DEFLATE is on (RFC 4978)."""
+
+    def __init__(self, connected):
+        self.socket, self.received, self.plain = connected, 0, b""
+        self.deflate = zlib.compressobj(wbits=-15)
+        self.inflate = zlib.decompressobj(-15)
+
+    def send(self, data):
+        self.socket.sendall(self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH))
+
+    def fill(self):
+        data = self.socket.recv(65536)
+        self.received += len(data)
+        self.plain += self.inflate.decompress(data)
+        return bool(data)
+
+    def read(self, size):
+        while len(self.plain) < size and self.fill():
+            pass
+        out, self.plain = self.plain[:size], self.plain[size:]
+        return out
+
+    def readline(self, limit=-1):
+        while b"\n" not in self.plain and self.fill():
+            pass
+        return self.read(self.plain.find(b"\n") + 1 or len(self.plain))
+
+    def close(self):
+        pass
 
 
 class ImapTest(unittest.TestCase):
@@ -52,6 +85,35 @@ class ImapTest(unittest.TestCase):
         return uids
 
     # Before a mailbox is open
+
+    def test_compressed_connection(self):
+        for implicit_tls in (True, False):
+            with self.subTest(implicit_tls=implicit_tls):
+                if implicit_tls:
+                    client = self.login()
+                else:
+                    client = imaplib.IMAP4("127.0.0.1", self.daemon.ports["imap"], timeout=60)
+                    self.addCleanup(client.shutdown)
+                    client.starttls(self.daemon.client_tls())
+                    client.login(address("alice"), PASSWORDS["alice"])
+                self.ok(client.xatom("COMPRESS", "DEFLATE"))
+                wire = CompressedStream(client.sock)
+                client.file, client.send = wire, wire.send
+                self.no(client.xatom("COMPRESS", "DEFLATE"), "COMPRESSIONACTIVE")
+                body = b"Subject: large\r\n\r\n" + b"the same line again and again\r\n" * 50_000
+                self.ok(client.append("INBOX", None, None, body))
+                self.ok(client.select("INBOX"))
+                number = self.ok(client.search(None, "ALL"))[0].split()[-1].decode()
+                before = wire.received
+                fetched = self.ok(client.fetch(number, "BODY.PEEK[]"))[0][1]
+                self.assertEqual(fetched, body)
+                self.assertLess((wire.received - before) * 50, len(body))
+
+    def test_compressed_nonsense_ends_the_connection(self):
+        client = self.login()
+        self.ok(client.xatom("COMPRESS", "DEFLATE"))
+        client.sock.sendall(b"a NOOP\r\n" * 100)
+        self.assertEqual(client.sock.recv(4096), b"")
 
     def test_scram_with_and_without_channel_binding(self):
         for bound in (False, True):

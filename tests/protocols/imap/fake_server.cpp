@@ -189,6 +189,8 @@ void fake_session::handle(step& s) {
     engine_.finish(ok_code(append_uid_code(box.current->state().uid_validity, id)));
   } else if (std::holds_alternative<steps::append_cancelled>(s)) {
     events_.push_back("append cancelled");
+  } else if (std::holds_alternative<steps::start_compression>(s)) {
+    engine_.compression_started();
   } else if (std::holds_alternative<steps::start_tls>(s)) {
     events_.push_back("handshake");
     engine_.tls_started();
