@@ -3,6 +3,7 @@
 // ...
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -96,6 +97,12 @@ private:
   task<imap::reply> copy_messages(imap::sequence_set set, bool uids, std::string target, bool remove_source);
   task<imap::reply> serve(imap::commands::fetch command);
   task<imap::reply> serve(imap::commands::search command);
+  task<imap::reply> serve(imap::commands::sort command);
+  task<imap::reply> serve(imap::commands::thread command);
+  task<result<std::vector<std::uint32_t>>> find(const imap::search_key& key);
+  task<result<void>> for_each_summary(
+      const std::vector<std::uint32_t>& sequences,
+      std::function<void(const imap::message_item&, std::uint32_t sequence, const mime::summary_view&)> each);
   task<result<std::vector<uid>>> set_seen(const imap::fetch_plan& plan, const std::vector<uid>& ids);
   task<result<void>> fetch_rows(const imap::fetch_plan& plan, const std::vector<uid>& ids);
   task<result<void>> fetch_summaries(const imap::fetch_plan& plan, const std::vector<uid>& ids);

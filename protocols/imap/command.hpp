@@ -161,6 +161,17 @@ inline constexpr std::uint8_t count = 8;
 inline constexpr std::uint8_t save = 16;
 } // namespace search_return
 
+// ---- SORT and THREAD (RFC 5256, RFC 5957) ----
+
+struct sort_key {
+  enum class kind : std::uint8_t { arrival, cc, date, display_from, display_to, from, size, subject, to };
+  kind what = kind::arrival;
+  bool reverse = false;
+  bool operator==(const sort_key&) const = default;
+};
+
+enum class thread_algorithm : std::uint8_t { ordered_subject, references };
+
 // ---- LIST and STATUS ----
 
 /// STATUS data items as bits (RFC 9051 6.3.11, RFC 7162, RFC 7889, RFC 8474, RFC 9208, RFC 3501).
@@ -304,6 +315,20 @@ struct search {
   search_key key;           ///< strings already in UTF-8
   bool operator==(const search&) const = default;
 };
+struct sort {
+  bool uid = false;
+  bool extended = false;    ///< RETURN was given (RFC 5267 3): answer with ESEARCH
+  std::uint8_t returns = 0; ///< as of search
+  std::vector<sort_key> by; ///< at least one
+  search_key key;
+  bool operator==(const sort&) const = default;
+};
+struct thread {
+  bool uid = false;
+  thread_algorithm how = thread_algorithm::references;
+  search_key key;
+  bool operator==(const thread&) const = default;
+};
 struct fetch {
   bool uid = false; ///< `set` holds UIDs
   sequence_set set;
@@ -364,7 +389,8 @@ using command_body =
                  commands::unsubscribe, commands::list, commands::lsub, commands::status, commands::append,
                  commands::close, commands::unselect, commands::expunge, commands::search, commands::fetch,
                  commands::store, commands::copy, commands::move, commands::idle, commands::check, commands::get_quota,
-                 commands::get_quota_root, commands::compress, commands::unauthenticate>;
+                 commands::get_quota_root, commands::compress, commands::unauthenticate, commands::sort,
+                 commands::thread>;
 
 struct command {
   std::string tag;

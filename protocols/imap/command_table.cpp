@@ -39,10 +39,12 @@ constexpr verb_row verbs[] = {
     {.verb = "RENAME", .states = after_login},
     {.verb = "SEARCH", .states = in_selected, .takes_uid = true, .may_expunge = false},
     {.verb = "SELECT", .states = after_login, .may_expunge = false},
+    {.verb = "SORT", .states = in_selected, .takes_uid = true, .may_expunge = false},
     {.verb = "STARTTLS", .states = in_not_authenticated},
     {.verb = "STATUS", .states = after_login},
     {.verb = "STORE", .states = in_selected, .takes_uid = true, .may_expunge = false},
     {.verb = "SUBSCRIBE", .states = after_login},
+    {.verb = "THREAD", .states = in_selected, .takes_uid = true, .may_expunge = false},
     {.verb = "UNAUTHENTICATE", .states = after_login, .may_expunge = false},
     {.verb = "UNSELECT", .states = in_selected, .may_expunge = false},
     {.verb = "UNSUBSCRIBE", .states = after_login},
@@ -97,6 +99,11 @@ constexpr capability_row capabilities[] = {
     {"CONDSTORE", [](const situation& s) { return s.options.offer_condstore; }},
     {"OBJECTID", [](const situation& s) { return s.options.offer_objectid; }},
     {"SAVEDATE", [](const situation& s) { return s.options.offer_savedate; }},
+    {"SORT", [](const situation& s) { return s.options.offer_sort; }}, // RFC 5256
+    {"SORT=DISPLAY", [](const situation& s) { return s.options.offer_sort; }},
+    {"THREAD=ORDEREDSUBJECT", [](const situation& s) { return s.options.offer_sort; }},
+    {"THREAD=REFERENCES", [](const situation& s) { return s.options.offer_sort; }},
+    {"ESORT", [](const situation& s) { return s.options.offer_sort; }},  // RFC 5267 3
     {"QUOTA", [](const situation& s) { return s.options.offer_quota; }}, // RFC 9208
     {"QUOTA=RES-STORAGE", [](const situation& s) { return s.options.offer_quota; }},
     {"QUOTA=RES-MESSAGE", [](const situation& s) { return s.options.offer_quota; }},
@@ -136,6 +143,8 @@ struct verb_of_body {
   std::string_view operator()(const commands::check&) const { return "CHECK"; }
   std::string_view operator()(const commands::get_quota&) const { return "GETQUOTA"; }
   std::string_view operator()(const commands::get_quota_root&) const { return "GETQUOTAROOT"; }
+  std::string_view operator()(const commands::sort&) const { return "SORT"; }
+  std::string_view operator()(const commands::thread&) const { return "THREAD"; }
   std::string_view operator()(const commands::compress&) const { return "COMPRESS"; }
   std::string_view operator()(const commands::unauthenticate&) const { return "UNAUTHENTICATE"; }
 };

@@ -81,6 +81,9 @@ struct server_engine::impl {
   step run(commands::fetch&, command&);
   step run(commands::store&, command&);
   step run(commands::search&, command&);
+  step run(commands::sort&, command&);
+  step run(commands::thread&, command&);
+  step execute_search(const search_key& key, command& whole);
   template <class T>
   step run(T&, command& whole) {
     return execute(whole);

@@ -42,6 +42,8 @@ void parse(reader& in, commands::fetch& c);
 
 // parse_search.cpp
 void parse(reader& in, commands::search& c);
+void parse(reader& in, commands::sort& c);
+void parse(reader& in, commands::thread& c);
 
 /// A special-use attribute such as \Sent as its bit; an error in the reader otherwise.
 std::uint32_t special_use_attribute(reader& in);

@@ -34,6 +34,8 @@ struct limits {
   std::size_t set_ranges = 32 * 1024;
   /// Nesting of search keys: what a person could mean, far from the stack's end.
   std::size_t search_depth = 32;
+  /// Keys of one SORT: there are nine.
+  std::size_t sort_keys = 18;
   /// Keys in one SEARCH in all; each costs time for each message.
   std::size_t search_keys = 1024;
   /// Of these, keys that look for text: each reads the whole message anew.

@@ -1,4 +1,5 @@
-// SEARCH (RFC 9051 6.4.4) with RETURN (RFC 4731, 5182), WITHIN (5032), MODSEQ (7162), SAVEDATE (8514), OBJECTID (8474).
+// SORT and THREAD (RFC 5256, 5957), and SEARCH (RFC 9051 6.4.4) with RETURN (RFC 4731, 5182), WITHIN (5032), MODSEQ
+// (7162), SAVEDATE (8514), OBJECTID (8474).
 #include "base/ascii.hpp"
 #include "protocols/imap/grammar.hpp"
 #include "protocols/imap/mailbox_name.hpp"
@@ -245,6 +246,77 @@ void parse(reader& in, commands::search& c) {
     in.space();
   }
   c.key = search.sequence(0);
+}
+
+namespace {
+
+struct sort_row {
+  std::string_view name;
+  sort_key::kind what;
+};
+
+constexpr sort_row sort_keys[] = {
+    {"ARRIVAL", sort_key::kind::arrival},          {"CC", sort_key::kind::cc},     {"DATE", sort_key::kind::date},
+    {"DISPLAYFROM", sort_key::kind::display_from}, // RFC 5957
+    {"DISPLAYTO", sort_key::kind::display_to},     {"FROM", sort_key::kind::from}, {"SIZE", sort_key::kind::size},
+    {"SUBJECT", sort_key::kind::subject},          {"TO", sort_key::kind::to},
+};
+
+sort_key one_sort_key(reader& in) {
+  sort_key out;
+  auto name = in.atom("a sort key");
+  if (ascii::iequals(name, "REVERSE")) {
+    out.reverse = true;
+    in.space();
+    name = in.atom("a sort key");
+  }
+  for (const auto& row : sort_keys)
+    if (ascii::iequals(row.name, name)) {
+      out.what = row.what;
+      return out;
+    }
+  in.expected("a sort key such as DATE");
+  return out;
+}
+
+/// RFC 5256 5: the charset can't be left out.
+search_key charset_and_keys(reader& in) {
+  search_reader search(in);
+  in.space();
+  search.charset();
+  in.space();
+  return search.sequence(0);
+}
+
+} // namespace
+
+void parse(reader& in, commands::sort& c) {
+  in.space();
+  if (in.accept_word("RETURN")) {
+    c.extended = true;
+    c.returns = return_options(in);
+    in.space();
+  }
+  in.expect('(');
+  while (in.ok()) {
+    if (c.by.size() == in.bounds().sort_keys)
+      in.fail(errc::too_many, "Too many sort keys");
+    c.by.push_back(one_sort_key(in));
+    if (in.accept(')'))
+      break;
+    in.space();
+  }
+  c.key = charset_and_keys(in);
+}
+
+void parse(reader& in, commands::thread& c) {
+  in.space();
+  const auto name = in.atom("a threading algorithm");
+  if (ascii::iequals(name, "ORDEREDSUBJECT"))
+    c.how = thread_algorithm::ordered_subject;
+  else if (!ascii::iequals(name, "REFERENCES"))
+    in.expected("ORDEREDSUBJECT or REFERENCES");
+  c.key = charset_and_keys(in);
 }
 
 } // namespace merpati::imap::grammar

@@ -486,7 +486,19 @@ step server_engine::impl::run(commands::store& c, command& whole) {
 }
 
 step server_engine::impl::run(commands::search& c, command& whole) {
-  if (uses_modseq(c.key))
+  return execute_search(c.key, whole);
+}
+
+step server_engine::impl::run(commands::sort& c, command& whole) {
+  return execute_search(c.key, whole);
+}
+
+step server_engine::impl::run(commands::thread& c, command& whole) {
+  return execute_search(c.key, whole);
+}
+
+step server_engine::impl::execute_search(const search_key& key, command& whole) {
+  if (uses_modseq(key))
     enabled.condstore = true;
   return execute(whole);
 }

@@ -73,6 +73,9 @@ private:
   std::string octets_;
 };
 
+/// Unicode's NFKC_Casefold and decomposition, character by character: texts that differ in case alone become the same.
+std::string fold_case(std::string_view utf8);
+
 /// Finds one text in another without regard to case, in all scripts: both are compared after Unicode's NFKC_Casefold
 /// and decomposition, character by character (so "STRASSE" finds "straße"; in the spirit of RFC 5051).
 class text_matcher {

@@ -39,6 +39,26 @@ void append_folded(char32_t c, std::string& out) {
 
 } // namespace
 
+std::string fold_case(std::string_view utf8) {
+  std::string out;
+  out.reserve(utf8.size());
+  while (!utf8.empty()) {
+    const auto plain = ascii_prefix(utf8);
+    for (std::size_t i = 0; i != plain; ++i)
+      out += fold_ascii(utf8[i]);
+    utf8.remove_prefix(plain);
+    if (utf8.empty())
+      break;
+    const auto step = next_character(utf8);
+    if (step.what == utf8_step::kind::good)
+      append_folded(step.value, out);
+    else
+      out += replacement_character;
+    utf8.remove_prefix(step.length);
+  }
+  return out;
+}
+
 text_matcher::text_matcher(std::string_view needle) {
   while (!needle.empty() && needle_.size() <= longest_needle) {
     const auto step = next_character(needle);

@@ -175,3 +175,30 @@ TEST_CASE("IMAP4rev2 once it is enabled (RFC 9051)") {
   CHECK_THAT(say(*peer, "5 SEARCH ALL"), contains("* ESEARCH (TAG \"5\") ALL 1\r\n"));
   CHECK_THAT(say(*peer, "6 FETCH 1 BINARY.SIZE[]"), contains("BINARY.SIZE[] "));
 }
+
+TEST_CASE("SORT and THREAD over a mailbox (RFC 5256)") {
+  small_site site;
+  const auto deliver = [&](const std::string& id, const std::string& rest) {
+    site.deliver("alice", "Message-ID: <" + id + "@x>\r\n" + rest + "\r\n\r\nwords of " + id + "\r\n");
+  };
+  deliver("a", "From: b@x\r\nSubject: pigeons\r\nDate: Mon, 23 Nov 2026 12:00:00 +0000");
+  deliver("b", "From: c@x\r\nSubject: Re: pigeons\r\nReferences: <a@x>\r\nDate: Mon, 23 Nov 2026 11:00:00 +0000");
+  deliver("c", "From: a@x\r\nSubject: apples\r\nDate: Mon, 23 Nov 2026 10:00:00 +0000");
+  auto peer = site.imap_as("alice");
+  say(*peer, "1 SELECT INBOX");
+  say(*peer, "2 STORE 1 +FLAGS.SILENT (\\Deleted)");
+  CHECK(say(*peer, "3 SORT (DATE) UTF-8 ALL") == "* SORT 3 2 1\r\n3 OK SORT completed\r\n");
+  CHECK(say(*peer, "4 SORT (REVERSE FROM) US-ASCII NOT DELETED") == "* SORT 2 3\r\n4 OK SORT completed\r\n");
+  CHECK(say(*peer, "5 SORT (ARRIVAL) UTF-8 BODY \"words of c\"") == "* SORT 3\r\n5 OK SORT completed\r\n");
+  CHECK_THAT(say(*peer, "6 SORT (DATE) X-NO-SUCH ALL"), contains("6 NO [BADCHARSET"));
+  CHECK_THAT(say(*peer, "7 SORT (DATE NONSENSE) UTF-8 ALL"), contains("7 BAD "));
+  CHECK_THAT(say(*peer, "8 THREAD REFERENCES UTF-8 ALL"), contains("* THREAD (3)(1 2)\r\n"));
+  CHECK_THAT(say(*peer, "9 THREAD ORDEREDSUBJECT UTF-8 ALL"), contains("* THREAD (3)(2 1)\r\n"));
+  say(*peer, "10 EXPUNGE");
+  CHECK_THAT(say(*peer, "11 UID SORT (SUBJECT) UTF-8 ALL"), contains("* SORT 3 2\r\n"));
+  CHECK_THAT(say(*peer, "12 UID THREAD REFERENCES UTF-8 ALL"), contains("* THREAD (3)(2)\r\n"));
+  CHECK_THAT(say(*peer, "13 SORT RETURN (COUNT MIN) (DATE) UTF-8 ALL"),
+             contains("* ESEARCH (TAG \"13\") MIN 2 COUNT 2\r\n"));
+  CHECK(say(*peer, "14 SORT RETURN (SAVE) (DATE) UTF-8 SUBJECT apples") == "14 OK SORT completed\r\n");
+  CHECK_THAT(say(*peer, "15 FETCH $ UID"), contains("* 2 FETCH (UID 3)\r\n"));
+}
