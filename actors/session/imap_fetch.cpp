@@ -43,6 +43,10 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::fetch command) {
   if (command.changed_since) // RFC 7162 3.1.4.1
     std::erase_if(
         *ids, [&](uid id) { return open_->view->at(*open_->view->find(id)).changed.value <= *command.changed_since; });
+  if (command.vanished) // RFC 7162 3.2.6: before the rest
+    if (auto told = tell_vanished(modseq{*command.changed_since}, command.set.is_saved_result() ? saved_ : command.set);
+        !told)
+      co_return imap::reply_for(told.error());
   imap::fetch_plan plan(std::move(command.items), command.uid, open_->read_only);
   auto seen_now = co_await set_seen(plan, *ids);
   if (!seen_now)

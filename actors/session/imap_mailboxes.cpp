@@ -115,7 +115,32 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::select command) {
   const auto& enabled = engine_.enabled();
   imap::write_select_responses(*open_->view, open_->name, open_->read_only, enabled.imap4rev2, enabled.utf8(),
                                enabled.condstore || command.condstore, engine_.output());
+  if (command.known)
+    if (auto told = resynchronise(*command.known); !told) {
+      leave_mailbox();
+      co_return imap::reply_for(told.error());
+    }
   co_return imap::ok_code(command.read_only ? "READ-ONLY" : "READ-WRITE");
+}
+
+/// RFC 7162 3.2.5: what changed since the client was here last. Where UIDs are not the same any more, nothing.
+result<void> imap_service::resynchronise(const imap::commands::known_mailbox& known) {
+  const auto& view = *open_->view;
+  if (known.uid_validity != view.state().uid_validity)
+    return {};
+  imap::sequence_set all;
+  all.add(imap::number_range{1, UINT32_MAX});
+  const auto& among = known.uids ? *known.uids : all;
+  if (auto told = tell_vanished(modseq{known.modseq}, among); !told)
+    return told;
+  imap::fetch_items items;
+  items.attributes = imap::fetch_attribute::uid | imap::fetch_attribute::flags | imap::fetch_attribute::modseq;
+  const imap::fetch_plan plan(std::move(items), true, true);
+  view.for_range(1, view.size(), [&](std::uint32_t sequence, const imap::message_item& item) {
+    if (item.changed.value > known.modseq && among.contains(item.id.value, UINT32_MAX))
+      plan.render_row(sequence, item, view.keywords(), engine_.output());
+  });
+  return {};
 }
 
 runtime::task<imap::reply> imap_service::serve(imap::commands::create command) {

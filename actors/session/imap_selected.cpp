@@ -93,13 +93,15 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::expunge command) 
     if (wanted && (item.flags & imap::flag::deleted) != 0)
       removal.uids.push_back(item.id);
   });
-  if (!removal.uids.empty()) {
-    auto reply = co_await change(std::move(removal));
-    if (!reply.done)
-      co_return imap::reply_for(reply.done.error());
+  if (removal.uids.empty()) {
+    report_changes(true);
+    co_return imap::ok();
   }
+  auto reply = co_await change(std::move(removal));
+  if (!reply.done)
+    co_return imap::reply_for(reply.done.error());
   report_changes(true);
-  co_return imap::ok();
+  co_return imap::ok_code(highest_modseq_code());
 }
 
 runtime::task<imap::reply> imap_service::serve(imap::commands::store command) {
@@ -149,7 +151,7 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::store command) {
   if (!command.silent || engine_.enabled().condstore) {
     if (command.silent)
       items.attributes = imap::fetch_attribute::modseq; // RFC 7162 3.1.3: MODSEQ is told even then
-    imap::fetch_plan plan(items, command.uid, true);
+    imap::fetch_plan plan(items, command.uid || engine_.enabled().qresync, true);
     for (const auto& item : told)
       plan.render_row(*open_->view->find(item.id), item, now.keywords(), engine_.output());
   }
@@ -198,7 +200,7 @@ runtime::task<imap::reply> imap_service::copy_messages(imap::sequence_set set, b
   if (!code.empty()) // RFC 6851 4.3: before the EXPUNGE responses
     imap::write_untagged(imap::ok_code(std::move(code), "Moved"), engine_.output());
   report_changes(true);
-  co_return imap::ok();
+  co_return imap::ok_code(highest_modseq_code());
 }
 
 runtime::task<imap::reply> imap_service::serve(imap::commands::copy command) {

@@ -29,7 +29,7 @@ imap::engine_options imap_service::engine_options(const door& entrance) const {
   options.limits.append_bytes = configured.message_bytes;
   options.offer_quota = options.offer_append_limit = options.offer_unauthenticate = true;
   options.offer_imap4rev2 = options.offer_condstore = options.offer_compress = true;
-  options.offer_sort = true;
+  options.offer_sort = options.offer_qresync = true;
   options.offer_searchres = options.offer_objectid = options.offer_savedate = true;
   options.limits.bad_commands = static_cast<unsigned>(configured.imap.bad_commands);
   options.limits.bad_commands_before_login = static_cast<unsigned>(configured.imap.bad_commands_before_login);
@@ -175,8 +175,30 @@ void imap_service::report_changes(bool expunge_allowed) {
   imap::change_rules rules;
   rules.expunge_allowed = expunge_allowed;
   rules.with_modseq = engine_.enabled().condstore;
+  rules.with_uid = rules.vanished = engine_.enabled().qresync;
   rules.read_only = open_->read_only;
   open_->view = imap::write_changes(open_->view, open_->now, rules, engine_.output());
+}
+
+/// VANISHED (EARLIER): those of `among` that went since `since`. What the client's view still has goes when it is told.
+result<void> imap_service::tell_vanished(modseq since, const imap::sequence_set& among) {
+  auto view = services_->store->read(user_.shard);
+  if (!view)
+    return tl::make_unexpected(view.error());
+  imap::sequence_set gone;
+  const auto last = open_->view->state().uid_next.value;
+  for (auto id : view->changes_since(open_->view->state().id, since).expunged)
+    if (among.contains(id.value, last) && !open_->view->find(id))
+      gone.add(id.value);
+  imap::write_vanished(gone, true, engine_.output());
+  return {};
+}
+
+/// "HIGHESTMODSEQ n" for the tagged OK of a command that removed messages (RFC 7162 3.2.7); empty without QRESYNC.
+std::string imap_service::highest_modseq_code() const {
+  if (!engine_.enabled().qresync)
+    return {};
+  return "HIGHESTMODSEQ " + std::to_string(open_->view->state().highest_modseq.value);
 }
 
 /// Everything that was acknowledged to anybody by now is in `open_->now` afterwards.

@@ -59,6 +59,9 @@ private:
   void adopt(imap::snapshot_ptr now);
   /// Appends what the client does not know yet; where it is not allowed to hear of removals they are kept for later.
   void report_changes(bool expunge_allowed);
+  result<void> tell_vanished(modseq since, const imap::sequence_set& among);
+  std::string highest_modseq_code() const;
+  result<void> resynchronise(const imap::commands::known_mailbox& known);
   task<void> refresh();
   task<mail::mailbox_reply> change(storage::mutation what);
   void leave_mailbox();

@@ -242,10 +242,19 @@ struct id {
 struct get_namespace {
   bool operator==(const get_namespace&) const = default;
 };
+/// What a client remembers of a mailbox (RFC 7162 3.2.5). The pairs of sequence numbers and UIDs that it may add are
+/// for servers that forget tombstones, and are not kept.
+struct known_mailbox {
+  std::uint32_t uid_validity = 0;
+  std::uint64_t modseq = 0;
+  std::optional<sequence_set> uids; ///< without '*'; nothing: all
+  bool operator==(const known_mailbox&) const = default;
+};
 struct select {
   std::string mailbox;
-  bool read_only = false; ///< EXAMINE
-  bool condstore = false; ///< RFC 7162 3.1.8
+  bool read_only = false;             ///< EXAMINE
+  bool condstore = false;             ///< RFC 7162 3.1.8
+  std::optional<known_mailbox> known; ///< QRESYNC
   bool operator==(const select&) const = default;
 };
 struct create {
@@ -334,6 +343,7 @@ struct fetch {
   sequence_set set;
   fetch_items items;                          ///< has the UID bit when `uid`
   std::optional<std::uint64_t> changed_since; ///< RFC 7162 3.1.4.1
+  bool vanished = false;                      ///< those that are gone since then too (RFC 7162 3.2.6)
   bool operator==(const fetch&) const = default;
 };
 struct store {

@@ -97,6 +97,7 @@ constexpr capability_row capabilities[] = {
     {"CREATE-SPECIAL-USE", always},
     {"STATUS=SIZE", always}, // RFC 8438
     {"CONDSTORE", [](const situation& s) { return s.options.offer_condstore; }},
+    {"QRESYNC", [](const situation& s) { return s.options.offer_qresync; }},
     {"OBJECTID", [](const situation& s) { return s.options.offer_objectid; }},
     {"SAVEDATE", [](const situation& s) { return s.options.offer_savedate; }},
     {"SORT", [](const situation& s) { return s.options.offer_sort; }}, // RFC 5256

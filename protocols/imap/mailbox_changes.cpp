@@ -38,6 +38,7 @@ struct changed_message {
 
 struct difference {
   std::vector<std::uint32_t> removed; ///< old sequence numbers, ascending
+  sequence_set removed_uids;          ///< of the same
   std::vector<changed_message> changed;
   std::uint32_t first_added = 0; ///< new sequence number; 0: none
 };
@@ -55,6 +56,7 @@ difference compare(const mailbox_snapshot& before, const mailbox_snapshot& now, 
     const auto& y = b.item();
     if (x.id < y.id) {
       d.removed.push_back(a.sequence());
+      d.removed_uids.add(x.id.value);
       a.next();
       continue;
     }
@@ -67,8 +69,10 @@ difference compare(const mailbox_snapshot& before, const mailbox_snapshot& now, 
     a.next();
     b.next();
   }
-  for (; !a.at_end(); a.next())
+  for (; !a.at_end(); a.next()) {
     d.removed.push_back(a.sequence());
+    d.removed_uids.add(a.item().id.value);
+  }
   if (!b.at_end())
     d.first_added = b.sequence();
   return d;
@@ -93,7 +97,9 @@ snapshot_ptr write_changes(const snapshot_ptr& view, const snapshot_ptr& current
   auto d = compare(*view, *current, rules.with_modseq);
   bool withhold = !rules.expunge_allowed && !d.removed.empty();
   auto known = withhold ? without_removals(*view, *current, d) : current;
-  if (!withhold)
+  if (!withhold && rules.vanished)
+    write_vanished(d.removed_uids, false, out);
+  else if (!withhold)
     for (auto at = d.removed.size(); at-- > 0;) { // from the top down, each number is still the client's own
       out += "* ";
       write_number(d.removed[at], out);

@@ -118,12 +118,14 @@ struct change_rules {
   bool expunge_allowed = true;
   bool with_uid = false;    ///< UID in each FETCH (RFC 9051 6.4.9; harmless otherwise)
   bool with_modseq = false; ///< CONDSTORE is on (RFC 7162 3.2)
+  bool vanished = false;    ///< QRESYNC is on: VANISHED in place of EXPUNGE (RFC 7162 3.2.10)
   bool read_only = false;   ///< opened with EXAMINE: PERMANENTFLAGS stays empty
 };
 
-/// Appends what the client of `view` must hear so that it knows `current`: EXPUNGE from the highest number down, then
-/// EXISTS, FLAGS when keywords were added, then FETCH (FLAGS) for each change. Time: the chunks that differ.
-/// Returns what the client knows afterwards, the caller's next view: `current` itself, unless removals were withheld.
+/// Appends what the client of `view` must hear so that it knows `current`: EXPUNGE from the highest number down or
+/// VANISHED, then EXISTS, FLAGS when keywords were added, then FETCH (FLAGS) for each change. Time: the chunks that
+/// differ. Returns what the client knows afterwards, the caller's next view: `current` itself, unless removals were
+/// withheld.
 snapshot_ptr write_changes(const snapshot_ptr& view, const snapshot_ptr& current, const change_rules& rules,
                            std::string& out);
 

@@ -181,12 +181,22 @@ void parse(reader& in, commands::fetch& c) {
   if (!in.accept(' '))
     return;
   in.expect('(');
-  if (!in.accept_word("CHANGEDSINCE"))
-    in.expected("CHANGEDSINCE");
-  in.space();
-  c.changed_since = in.number64("a mod-sequence");
-  c.items.attributes |= fetch_attribute::modseq; // RFC 7162 3.1.4.1
-  in.expect(')');
+  while (in.ok()) {
+    if (!c.changed_since && in.accept_word("CHANGEDSINCE")) {
+      in.space();
+      c.changed_since = in.number64("a mod-sequence");
+      c.items.attributes |= fetch_attribute::modseq; // RFC 7162 3.1.4.1
+    } else if (!c.vanished && c.uid && in.accept_word("VANISHED")) {
+      c.vanished = true;
+    } else {
+      in.expected(c.uid ? "CHANGEDSINCE or VANISHED" : "CHANGEDSINCE");
+    }
+    if (in.accept(')'))
+      break;
+    in.space();
+  }
+  if (c.vanished && !c.changed_since)
+    in.expected("CHANGEDSINCE with VANISHED"); // RFC 7162 3.2.6
 }
 
 } // namespace merpati::imap::grammar

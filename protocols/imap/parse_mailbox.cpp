@@ -39,6 +39,37 @@ std::uint32_t bit_of(const named_bit (&table)[N], std::string_view name) {
   return 0;
 }
 
+sequence_set known_numbers(reader& in) {
+  auto set = in.set();
+  if (set.has_star() || set.is_saved_result())
+    in.expected("numbers without * and $"); // RFC 7162 7: known-uids
+  return set;
+}
+
+/// RFC 7162 3.2.5: (uidvalidity modseq [known-uids] [(known-sequence-set known-uid-set)])
+commands::known_mailbox known(reader& in) {
+  commands::known_mailbox out;
+  in.space();
+  in.expect('(');
+  out.uid_validity = in.nz_number("a UIDVALIDITY");
+  in.space();
+  out.modseq = in.number64("a mod-sequence");
+  bool more = in.accept(' ');
+  if (more && in.peek() != '(') {
+    out.uids = known_numbers(in);
+    more = in.accept(' ');
+  }
+  if (more) {
+    in.expect('(');
+    (void)known_numbers(in);
+    in.space();
+    (void)known_numbers(in);
+    in.expect(')');
+  }
+  in.expect(')');
+  return out;
+}
+
 } // namespace
 
 std::uint32_t special_use_attribute(reader& in) {
@@ -71,10 +102,17 @@ void parse(reader& in, commands::select& c) {
     return;
   // RFC 4466 2.1 select-params
   in.expect('(');
-  if (!in.accept_word("CONDSTORE"))
-    in.expected("CONDSTORE");
-  c.condstore = true;
-  in.expect(')');
+  while (in.ok()) {
+    if (in.accept_word("CONDSTORE"))
+      c.condstore = true;
+    else if (!c.known && in.accept_word("QRESYNC"))
+      c.known = known(in);
+    else
+      in.expected("CONDSTORE or QRESYNC");
+    if (in.accept(')'))
+      break;
+    in.space();
+  }
 }
 
 void parse(reader& in, commands::create& c) {

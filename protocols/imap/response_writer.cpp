@@ -261,6 +261,14 @@ void write_status(std::string_view name, std::uint32_t items, const status_value
   out += "\r\n";
 }
 
+void write_vanished(const sequence_set& uids, bool earlier, std::string& out) {
+  if (uids.empty())
+    return;
+  out += earlier ? "* VANISHED (EARLIER) " : "* VANISHED ";
+  uids.write(out);
+  out += "\r\n";
+}
+
 void write_quota(std::string_view root, std::span<const quota_resource> resources, std::string& out) {
   out += "* QUOTA ";
   write_string(root, false, out);

@@ -91,6 +91,9 @@ struct quota_resource {
 void write_quota(std::string_view root, std::span<const quota_resource> resources, std::string& out);
 void write_quota_root(std::string_view mailbox, std::string_view root, bool utf8, std::string& out);
 
+/// RFC 7162 3.2.10. `earlier`: the client asked what is gone since it was here last. Nothing for an empty set.
+void write_vanished(const sequence_set& uids, bool earlier, std::string& out);
+
 void write_exists(std::uint32_t count, std::string& out);
 
 /// "COPYUID validity source destination" as a response code (RFC 9051 7.1). Both lists in the order of copying, equally

@@ -382,6 +382,10 @@ step server_engine::impl::run(commands::enable& c, command&) {
       turn_on(enabled.imap4rev2, "IMAP4rev2");
     else if (name == "CONDSTORE" && options.offer_condstore)
       turn_on(enabled.condstore, "CONDSTORE");
+    else if (name == "QRESYNC" && options.offer_qresync) {
+      turn_on(enabled.qresync, "QRESYNC");
+      enabled.condstore = true; // RFC 7162 3.2.3
+    }
   }
   out += "\r\n";
   respond(ok("ENABLE completed"));
@@ -424,6 +428,10 @@ step server_engine::impl::idle_line_done() {
 }
 
 step server_engine::impl::run(commands::select& c, command& whole) {
+  if (c.known && !enabled.qresync) { // RFC 7162 3.2.5
+    respond(bad("QRESYNC has to be enabled first"));
+    return none();
+  }
   if (c.condstore)
     enabled.condstore = true;
   // RFC 9051 6.3.2: the old mailbox is closed whatever becomes of the new one
@@ -474,6 +482,10 @@ step server_engine::impl::run(commands::status& c, command& whole) {
 }
 
 step server_engine::impl::run(commands::fetch& c, command& whole) {
+  if (c.vanished && !enabled.qresync) {
+    respond(bad("QRESYNC has to be enabled first"));
+    return none();
+  }
   if ((c.items.attributes & fetch_attribute::modseq) != 0)
     enabled.condstore = true;
   return execute(whole);

@@ -46,6 +46,7 @@ struct enabled_extensions {
   bool imap4rev2 = false;
   bool utf8_accept = false; ///< RFC 6855
   bool condstore = false;   ///< also by using one of its commands (RFC 7162 3.1)
+  bool qresync = false;     ///< RFC 7162 3.2; condstore is on too
   bool utf8() const noexcept { return imap4rev2 || utf8_accept; }
 };
 
@@ -56,6 +57,7 @@ struct engine_options {
   bool literal_plus = true;             ///< LITERAL+ after login; false: LITERAL- there too
   bool offer_imap4rev2 = false;         ///< advertise IMAP4rev2 and let it be enabled (all its parts are carried out)
   bool offer_condstore = false;         ///< advertise CONDSTORE (RFC 7162)
+  bool offer_qresync = false;           ///< advertise QRESYNC (RFC 7162 3.2)
   bool offer_searchres = false;         ///< advertise SEARCHRES: the caller keeps the saved result (RFC 5182)
   bool offer_objectid = false;          ///< advertise OBJECTID: CREATE answers with MAILBOXID (RFC 8474)
   bool offer_savedate = false;          ///< advertise SAVEDATE (RFC 8514)

@@ -83,8 +83,8 @@ TEST_CASE("AUTHENTICATE, ENABLE and ID") {
 }
 
 TEST_CASE("mailbox commands") {
-  CHECK(parsed<commands::select>("a SELECT inbox") == commands::select{"INBOX", false, false});
-  CHECK(parsed<commands::select>("a EXAMINE \"&AOQ-\" (CONDSTORE)") == commands::select{"ä", true, true});
+  CHECK(parsed<commands::select>("a SELECT inbox") == commands::select{"INBOX", false, false, {}});
+  CHECK(parsed<commands::select>("a EXAMINE \"&AOQ-\" (CONDSTORE)") == commands::select{"ä", true, true, {}});
   CHECK(parsed<commands::select>("a SELECT &AOQ-", {.utf8 = true}).mailbox == "&AOQ-");
   CHECK(parsed<commands::create>("a CREATE x/ (USE (\\Drafts \\Junk))")
         == commands::create{"x", special_use::drafts | special_use::junk});
