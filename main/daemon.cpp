@@ -89,6 +89,7 @@ struct mail_daemon::state {
   std::vector<caf::actor> early;             ///< made before `root` is there to look after them
   std::vector<bound_listener> listeners;
   std::shared_ptr<policy::counters> policy_counters = std::make_shared<policy::counters>();
+  std::shared_ptr<const delivery::figures> delivery_counts;
   std::unique_ptr<mail::directory> accounts;
   std::unique_ptr<mail::address_book> addresses;
   std::unique_ptr<mail::queue_control> queue;
@@ -250,6 +251,7 @@ result<void> mail_daemon::state::plan_delivery() {
   if (!made)
     return tl::make_unexpected(made.error());
   auto& context = **made;
+  delivery_counts = context.counts;
   context.sessions = sessions;
   context.resolver_slot = resolver_slot;
   context.connector_slot = connector_slot;
@@ -378,6 +380,8 @@ std::vector<admin::metric> mail_daemon::state::metrics() const {
   connections.value = static_cast<double>(net::live_connections(*limiter));
   all.push_back(std::move(connections));
   for (auto& one : policy::metrics_of(*policy_counters))
+    all.push_back(std::move(one));
+  for (auto& one : delivery_counts->metrics())
     all.push_back(std::move(one));
   return all;
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "actors/delivery/figures.hpp"
 #include "actors/delivery/host_finder.hpp"
 #include "actors/mail/router.hpp"
 #include "actors/net/connector.hpp"
@@ -23,6 +24,7 @@ struct context {
   mime::limits mime;
   const clock_source* clock = &clock_source::system();
   std::shared_ptr<const store::node_store> store;
+  std::shared_ptr<figures> counts = std::make_shared<figures>();
   runtime::supervisor_actor sessions; ///< stops conversations in order; may be empty
   int sessions_phase = 0;
   std::shared_ptr<runtime::actor_slot> connector_slot;

@@ -101,8 +101,10 @@ struct queue_state {
     std::optional<timestamp> next;
     for (std::uint32_t shard = 0; shard < shared->store->shards(); ++shard)
       look_in(shard, now, budget, found, ready, next);
-    for (auto& [domain, recipients] : found)
+    for (auto& [domain, recipients] : found) {
       self->send(entry_of(domain).actor, add_recipients{std::move(recipients)});
+      show(domain);
+    }
     if (!ready.empty())
       settle(std::move(ready));
     if (budget == 0 && loaded < loaded_max)
@@ -180,6 +182,11 @@ struct queue_state {
       return;
     }
     found[row.destination].push_back(std::move(who));
+  }
+
+  void show(const std::string& domain) {
+    if (const auto found = destinations.find(domain); found != destinations.end() && found->second.actor)
+      shared->counts->set_load(domain, found->second.loaded.size(), found->second.connections);
   }
 
   destination_entry& entry_of(const std::string& domain) {
@@ -282,6 +289,7 @@ struct queue_state {
   void forget(const settlement& what) {
     --settling;
     for (const auto& each : what.results()) {
+      shared->counts->add(each.who.destination, each.what);
       auto found = destinations.find(each.who.destination);
       if (found == destinations.end())
         continue;
@@ -293,6 +301,7 @@ struct queue_state {
         entry.more.reset();
         request_look();
       }
+      show(each.who.destination);
     }
     if (was_full && loaded < loaded_max / 2) {
       was_full = false;
@@ -316,6 +325,7 @@ struct queue_state {
         continue;
       ++connections;
       ++found->second.connections;
+      show(found->first);
       self->send(found->second.actor, connection_granted{});
     }
   }
@@ -324,6 +334,7 @@ struct queue_state {
     if (auto found = destinations.find(domain); found != destinations.end() && found->second.connections > 0) {
       --found->second.connections;
       --connections;
+      show(domain);
     }
     grant();
   }
@@ -335,6 +346,7 @@ struct queue_state {
     if (found == destinations.end() || !found->second.loaded.empty())
       return;
     self->send(found->second.actor, runtime::stop_request{});
+    shared->counts->forget(domain);
     destinations.erase(found);
   }
 
@@ -347,6 +359,7 @@ struct queue_state {
       log::error("queue: the destination {} failed, its mail is loaded again", found->first);
     loaded -= found->second.loaded.size();
     connections -= found->second.connections;
+    shared->counts->forget(found->first);
     destinations.erase(found);
     for (auto& from : looked_to)
       from = timestamp{};

@@ -128,6 +128,11 @@ class DeliveryTest(unittest.TestCase):
             self.assertIn("Final-Recipient: rfc822; nobody@far.example\r\nAction: failed\r\nStatus: 5.1.1", report)
             self.assertNotIn("bob@far.example", report.split("message/delivery-status")[1])
             self.assertIn("Subject: hello", report)
+            told = eventually(lambda: (m := daemon.metrics())['merpati_delivery_results_total{result="failed"}'] and m,
+                              "the failure is counted")
+            self.assertEqual(told['merpati_delivery_results_total{result="delivered"}'], 1)
+            self.assertEqual(told['merpati_delivery_destination_results_total{destination="far.example",result="failed"}'], 1)
+            self.assertEqual(told['merpati_delivery_recipients'], 0)
             daemon.stop()
 
     def test_a_refusal_for_now_is_tried_again(self):

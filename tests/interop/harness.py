@@ -227,6 +227,13 @@ class Daemon:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 
+    def metrics(self):
+        """Lines of /metrics, name with labels -> value."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=30)
+        connection.request("GET", "/metrics")
+        lines = connection.getresponse().read().decode().splitlines()
+        return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in lines if line and not line.startswith("#")}
+
     def messages(self, user, mailbox="INBOX"):
         """Octets of all messages of a mailbox."""
         with imaplib.IMAP4_SSL("127.0.0.1", self.ports["imaps"], ssl_context=self.client_tls()) as client:
