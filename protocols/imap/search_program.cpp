@@ -111,7 +111,8 @@ void search_program::impl::collect_leaves(const node& n) {
 
 search_verdict search_program::impl::row_verdict(const node& n, const message_item& item,
                                                  std::uint32_t sequence) const {
-  auto age_limit = now - std::chrono::seconds(n.number);
+  // Of keys with a number of seconds, which the parser takes up to 32 bits of.
+  const auto age_limit = [&] { return now - std::chrono::seconds(n.number); };
   auto wanted_day = std::int64_t{n.date.time_since_epoch().count()};
   switch (n.what) {
   case kind::all: return search_verdict::yes;
@@ -130,8 +131,8 @@ search_verdict search_program::impl::row_verdict(const node& n, const message_it
   case kind::saved_since:
     return compare_day(day_number(item.save_date), wanted_day, kind::saved_before, kind::saved_on, n.what);
   case kind::save_date_supported: return search_verdict::yes;
-  case kind::older: return verdict(item.internal_date <= age_limit); // RFC 5032 3
-  case kind::younger: return verdict(item.internal_date >= age_limit);
+  case kind::older: return verdict(item.internal_date <= age_limit()); // RFC 5032 3
+  case kind::younger: return verdict(item.internal_date >= age_limit());
   case kind::larger: return verdict(item.size_bytes > n.number);
   case kind::smaller: return verdict(item.size_bytes < n.number);
   case kind::modseq: return verdict(item.changed.value >= n.number);
