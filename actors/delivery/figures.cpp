@@ -53,6 +53,11 @@ void figures::forget(const std::string& destination) {
   rows_.erase(destination);
 }
 
+void figures::forget_all() {
+  const std::scoped_lock locked(lock_);
+  rows_.clear();
+}
+
 std::vector<admin::metric> figures::metrics() const {
   std::vector<std::pair<std::string, row>> awake;
   std::array<std::uint64_t, verdicts> results{};

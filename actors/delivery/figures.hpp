@@ -23,6 +23,8 @@ public:
   void add(const std::string& destination, verdict how);
   /// The destination has gone to rest.
   void forget(const std::string& destination);
+  /// A new queue begins: nothing is in hand.
+  void forget_all();
 
   /// Totals, and of the destinations that are awake those with the most to do, up to `destinations_told`.
   std::vector<admin::metric> metrics() const;

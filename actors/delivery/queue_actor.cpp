@@ -386,6 +386,7 @@ queue_impl::behavior_type run_queue(queue_impl::stateful_pointer<queue_state> se
   auto& state = self->state;
   state.self = self;
   state.shared = std::move(shared);
+  state.shared->counts->forget_all();
   state.looked_to.resize(state.shared->store->shards());
   state.stats = runtime::stats_handle::add(self->id(), queue_state::name);
   // CAF lets the news of an end overtake what was sent before it: results come first.
