@@ -6,6 +6,7 @@
 #include "base/log.hpp"
 #include "protocols/mime/decoder.hpp"
 #include "protocols/mime/parser.hpp"
+#include "protocols/mime/preview.hpp"
 #include "protocols/mime/summary.hpp"
 
 namespace merpati::session {
@@ -248,6 +249,20 @@ runtime::task<result<void>> imap_service::send_piece(const imap::fetch_piece& pi
     }
     decoder.finish(decoded);
     imap::write_binary(*binary, decoded, engine_.output());
+    co_return result<void>();
+  }
+  if (const auto* preview = std::get_if<imap::preview_piece>(&piece)) {
+    std::string decoded;
+    mime::text_decoder decoder(preview->encoding, preview->charset);
+    for (std::uint64_t done = 0; done < preview->length && decoded.size() < mime::preview_octets;) {
+      const auto wanted = std::min<std::uint64_t>(preview->length - done, mime::preview_octets);
+      auto octets = co_await body.read(io_, preview->offset + done, wanted);
+      if (!octets || octets->empty())
+        co_return fail(errc::corrupted, "the body is shorter than its record says");
+      decoder.feed(*octets, decoded);
+      done += octets->size();
+    }
+    imap::write_preview(decoded, engine_.output());
     co_return result<void>();
   }
   const auto& range = std::get<imap::body_piece>(piece);

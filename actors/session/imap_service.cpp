@@ -29,7 +29,7 @@ imap::engine_options imap_service::engine_options(const door& entrance) const {
   options.limits.append_bytes = configured.message_bytes;
   options.offer_quota = options.offer_append_limit = options.offer_unauthenticate = true;
   options.offer_imap4rev2 = options.offer_condstore = options.offer_compress = true;
-  options.offer_sort = options.offer_qresync = true;
+  options.offer_sort = options.offer_qresync = options.offer_preview = true;
   options.offer_searchres = options.offer_objectid = options.offer_savedate = true;
   options.limits.bad_commands = static_cast<unsigned>(configured.imap.bad_commands);
   options.limits.bad_commands_before_login = static_cast<unsigned>(configured.imap.bad_commands_before_login);

@@ -70,6 +70,7 @@ struct body_item {
     rfc822_text,   ///< RFC822.TEXT: BODY[TEXT]
     binary,        ///< BINARY[...] or BINARY.PEEK[...]: transfer encoding removed
     binary_size,   ///< BINARY.SIZE[...]
+    preview,       ///< PREVIEW (RFC 8970), with or without LAZY: it is always made
   };
   form name = form::body;
   bool peek = false; ///< true: \Seen is left as it is

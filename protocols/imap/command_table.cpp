@@ -104,8 +104,9 @@ constexpr capability_row capabilities[] = {
     {"SORT=DISPLAY", [](const situation& s) { return s.options.offer_sort; }},
     {"THREAD=ORDEREDSUBJECT", [](const situation& s) { return s.options.offer_sort; }},
     {"THREAD=REFERENCES", [](const situation& s) { return s.options.offer_sort; }},
-    {"ESORT", [](const situation& s) { return s.options.offer_sort; }},  // RFC 5267 3
-    {"QUOTA", [](const situation& s) { return s.options.offer_quota; }}, // RFC 9208
+    {"ESORT", [](const situation& s) { return s.options.offer_sort; }},      // RFC 5267 3
+    {"PREVIEW", [](const situation& s) { return s.options.offer_preview; }}, // RFC 8970
+    {"QUOTA", [](const situation& s) { return s.options.offer_quota; }},     // RFC 9208
     {"QUOTA=RES-STORAGE", [](const situation& s) { return s.options.offer_quota; }},
     {"QUOTA=RES-MESSAGE", [](const situation& s) { return s.options.offer_quota; }},
     {"UNAUTHENTICATE", [](const situation& s) { return s.logged_in && s.options.offer_unauthenticate; }},

@@ -4,6 +4,7 @@
 
 #include "protocols/imap/response_writer.hpp"
 #include "protocols/mime/header_selection.hpp"
+#include "protocols/mime/preview.hpp"
 
 namespace merpati::imap {
 namespace {
@@ -11,7 +12,8 @@ namespace {
 namespace attribute = fetch_attribute;
 
 bool needs_part_map(const body_item& item) {
-  return !item.section.part.empty() || item.section.what != body_section::kind::whole;
+  return item.name == body_item::form::preview || !item.section.part.empty()
+         || item.section.what != body_section::kind::whole;
 }
 
 void write_section(const body_section& s, std::string& out) {
@@ -43,6 +45,7 @@ std::string label_of(const body_item& item) {
   case form::rfc822: return "RFC822";
   case form::rfc822_header: return "RFC822.HEADER";
   case form::rfc822_text: return "RFC822.TEXT";
+  case form::preview: return "PREVIEW";
   case form::body:
   case form::binary:
   case form::binary_size: break;
@@ -145,6 +148,21 @@ result<void> binary_pieces(const body_item& item, std::uint64_t size, const mime
   if (range.length > 0)
     out.add(body_piece{range.offset, range.length});
   return {};
+}
+
+/// The first part that is text and has octets.
+void preview_pieces(std::uint64_t size, const mime::summary_view& summary, piece_list& out) {
+  std::optional<preview_piece> found;
+  summary.for_each_part([&](const mime::part_entry& part) {
+    const bool fits = part.body.offset <= size && part.body.length <= size - part.body.offset;
+    if (part.what == mime::part::kind::leaf && part.text && part.body.length > 0 && fits)
+      found = preview_piece{part.body.offset, part.body.length, part.encoding, std::string(part.charset)};
+    return !found;
+  });
+  if (found)
+    out.add(std::move(*found));
+  else
+    out.text() += "\"\""; // RFC 8970 3.1: there is nothing to show
 }
 
 void body_pieces(const body_item& item, std::uint64_t size, const mime::summary_view* summary, piece_list& out) {
@@ -279,7 +297,9 @@ result<void> fetch_plan::render(std::uint32_t sequence, const message_item& item
     first = false;
     pieces.text() += labels_[index];
     pieces.text() += ' ';
-    if (body.name == body_item::form::binary || body.name == body_item::form::binary_size) {
+    if (body.name == body_item::form::preview) {
+      preview_pieces(item.size_bytes, *summary, pieces);
+    } else if (body.name == body_item::form::binary || body.name == body_item::form::binary_size) {
       if (auto done = binary_pieces(body, item.size_bytes, summary, pieces); !done) {
         out.resize(before);
         return done;
@@ -313,6 +333,10 @@ void write_binary(const binary_piece& piece, std::string_view decoded, std::stri
     out += '~';
   write_literal_mark(wanted.size(), out);
   out += wanted;
+}
+
+void write_preview(std::string_view decoded, std::string& out) {
+  write_string(mime::preview(decoded), false, out);
 }
 
 } // namespace merpati::imap

@@ -43,7 +43,15 @@ struct binary_piece {
   const body_item* item = nullptr;
 };
 
-using fetch_piece = std::variant<text_piece, body_piece, header_piece, binary_piece>;
+/// PREVIEW: decode as much of the range as mime::preview() looks at, then call write_preview().
+struct preview_piece {
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+  mime::transfer_encoding encoding{};
+  std::string charset;
+};
+
+using fetch_piece = std::variant<text_piece, body_piece, header_piece, binary_piece, preview_piece>;
 
 class fetch_plan {
 public:
@@ -94,5 +102,8 @@ void write_header_fields(const header_piece& piece, std::string_view header, std
 /// Appends the value of BINARY[...] for decoded octets: a literal, or literal8 when they hold NUL (RFC 3516 4.2).
 /// For BINARY.SIZE the number of octets.
 void write_binary(const binary_piece& piece, std::string_view decoded, std::string& out);
+
+/// Appends the value of PREVIEW for the decoded beginning of the part.
+void write_preview(std::string_view decoded, std::string& out);
 
 } // namespace merpati::imap

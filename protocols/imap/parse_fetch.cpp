@@ -47,6 +47,7 @@ constexpr body_name body_names[] = {
     {"RFC822", body_item::form::rfc822, false, false},
     {"RFC822.HEADER", body_item::form::rfc822_header, true, false},
     {"RFC822.TEXT", body_item::form::rfc822_text, false, false},
+    {"PREVIEW", body_item::form::preview, true, false},
 };
 
 bool is_item_char(char c) noexcept {
@@ -119,6 +120,16 @@ void section(reader& in, body_item& item) {
   item.partial = partial_range{offset, length};
 }
 
+/// RFC 8970 6: what stands behind PREVIEW is its own only when it is LAZY; FETCH has modifiers too.
+void preview_modifiers(reader& in) {
+  if (!ascii::istarts_with(in.rest(), " (LAZY)"))
+    return;
+  in.space();
+  in.expect('(');
+  (void)in.accept_word("LAZY");
+  in.expect(')');
+}
+
 void add_body(reader& in, body_item item, fetch_items& items) {
   if (!in.ok())
     return;
@@ -141,6 +152,8 @@ void fetch_attribute_into(reader& in, fetch_items& items) {
         item.section.what = body_section::kind::text;
       if (with_section)
         section(in, item);
+      if (row.form == body_item::form::preview)
+        preview_modifiers(in);
       return add_body(in, std::move(item), items);
     }
   for (const auto& row : attributes)

@@ -62,6 +62,7 @@ struct engine_options {
   bool offer_objectid = false;          ///< advertise OBJECTID: CREATE answers with MAILBOXID (RFC 8474)
   bool offer_savedate = false;          ///< advertise SAVEDATE (RFC 8514)
   bool offer_sort = false;              ///< advertise SORT and THREAD (RFC 5256, RFC 5957, ESORT of RFC 5267)
+  bool offer_preview = false;           ///< advertise PREVIEW (RFC 8970)
   bool offer_quota = false;             ///< advertise QUOTA with both resources (RFC 9208)
   bool offer_append_limit = false;      ///< advertise APPENDLIMIT (RFC 7889)
   bool offer_compress = false;          ///< advertise COMPRESS=DEFLATE (RFC 4978)

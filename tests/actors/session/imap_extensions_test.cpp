@@ -202,3 +202,24 @@ TEST_CASE("SORT and THREAD over a mailbox (RFC 5256)") {
   CHECK(say(*peer, "14 SORT RETURN (SAVE) (DATE) UTF-8 SUBJECT apples") == "14 OK SORT completed\r\n");
   CHECK_THAT(say(*peer, "15 FETCH $ UID"), contains("* 2 FETCH (UID 3)\r\n"));
 }
+
+TEST_CASE("PREVIEW shows the first words of the first text (RFC 8970)") {
+  small_site site;
+  site.deliver("alice", "Subject: plain\r\n\r\nDear Alice,\r\nhow are you?\r\n");
+  site.deliver(
+      "alice",
+      "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\n"
+      "Content-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b\r\nContent-Type: text/html; charset=iso-8859-1\r\n"
+      "Content-Transfer-Encoding: quoted-printable\r\n\r\n<html><b>Gr=FC=DFe</b> an alle</html>\r\n--b--\r\n");
+  site.deliver("alice", "Subject: nothing\r\n\r\n");
+  auto peer = site.imap_as("alice");
+  CHECK_THAT(say(*peer, "1 EXAMINE INBOX"), contains("1 OK"));
+  CHECK_THAT(say(*peer, "2 FETCH 1:3 (UID PREVIEW)"),
+             contains("* 1 FETCH (UID 1 PREVIEW \"Dear Alice, how are you?\")\r\n")
+                 && contains("PREVIEW {15}\r\nGr\xC3\xBC\xC3\x9F"
+                             "e an alle)\r\n")
+                 && contains("* 3 FETCH (UID 3 PREVIEW \"\")\r\n"));
+  CHECK_THAT(say(*peer, "3 FETCH 1 PREVIEW (LAZY)"), contains("* 1 FETCH (PREVIEW \"Dear Alice"));
+  CHECK_THAT(say(*peer, "4 FETCH 1 (PREVIEW (LAZY) FLAGS)"), contains("FLAGS ()") && contains("PREVIEW \"Dear"));
+  CHECK_THAT(say(*peer, "5 FETCH 1 PREVIEW (CHANGEDSINCE 1)"), contains("PREVIEW \"Dear"));
+}
