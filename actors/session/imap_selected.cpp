@@ -133,32 +133,36 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::store command) {
   std::uint64_t keywords = 0;
   for (const auto& name : command.flags.keywords)
     keywords |= now.keyword_mask(name);
+  const auto& enabled = engine_.enabled();
+  const bool with_uid = command.uid || enabled.qresync;
+  imap::fetch_items items;
+  items.attributes = enabled.condstore ? imap::fetch_attribute::modseq : 0;
+  const imap::fetch_plan silent(items, with_uid, true);
+  items.attributes |= imap::fetch_attribute::flags;
+  const imap::fetch_plan aloud(items, with_uid, true);
   std::vector<imap::message_item> told;
+  bool gone = false; // some of them, by another session, which the client may not have heard yet
   for (auto id : *ids) {
     auto sequence = open_->view->find(id);
     auto after = now.find(id);
+    gone = gone || !after;
     if (!sequence || !after)
       continue;
     const auto& item = now.at(*after);
     auto [flags, bits] = expected_flags(command, keywords, open_->view->at(*sequence));
-    if (!command.silent || (item.flags == flags && item.keywords == bits))
-      told.push_back(item);
-  }
-  imap::fetch_items items;
-  items.attributes = imap::fetch_attribute::flags;
-  if (engine_.enabled().condstore)
-    items.attributes |= imap::fetch_attribute::modseq;
-  if (!command.silent || engine_.enabled().condstore) {
-    if (command.silent)
-      items.attributes = imap::fetch_attribute::modseq; // RFC 7162 3.1.3: MODSEQ is told even then
-    imap::fetch_plan plan(items, command.uid || engine_.enabled().qresync, true);
-    for (const auto& item : told)
-      plan.render_row(*open_->view->find(item.id), item, now.keywords(), engine_.output());
+    told.push_back(item);
+    // Silence is for what the client knows anyhow; where somebody else had a hand in it, it can't know.
+    if (!command.silent || item.flags != flags || item.keywords != bits)
+      aloud.render_row(*sequence, item, now.keywords(), engine_.output());
+    else if (enabled.condstore) // RFC 7162 3.1.3: MODSEQ is told even then
+      silent.render_row(*sequence, item, now.keywords(), engine_.output());
   }
   auto state = open_->view->state();
   state.keywords = now.state().keywords;
   open_->view = open_->view->with_changed(told, std::move(state));
   report_changes(command.uid);
+  if (reply.done->failed.empty() && gone)
+    co_return imap::ok_code("EXPUNGEISSUED", "Some of the messages are gone"); // RFC 5530 3
   if (reply.done->failed.empty())
     co_return imap::ok();
   imap::sequence_set failed; // RFC 7162 3.1.3

@@ -96,6 +96,9 @@ snapshot_ptr write_changes(const snapshot_ptr& view, const snapshot_ptr& current
     return current;
   auto d = compare(*view, *current, rules.with_modseq);
   bool withhold = !rules.expunge_allowed && !d.removed.empty();
+  // A client that comes back with the mod-sequence of a change would never hear of removals before it: all waits.
+  if (withhold && rules.vanished)
+    return view;
   auto known = withhold ? without_removals(*view, *current, d) : current;
   if (!withhold && rules.vanished)
     write_vanished(d.removed_uids, false, out);

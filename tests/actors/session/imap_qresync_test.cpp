@@ -119,3 +119,27 @@ TEST_CASE("who has enabled it hears VANISHED, others EXPUNGE") {
   say(*peer, "13 STORE 1 +FLAGS.SILENT (\\Deleted)");
   CHECK(say(*peer, "14 CLOSE") == "14 OK CLOSE completed\r\n");
 }
+
+TEST_CASE("while removals can't be told, changes after them are not told either") {
+  mailbox_of_six box;
+  auto peer = box.aware();
+  say(*peer, "1 SELECT INBOX");
+  box.remove("2");
+  say(*box.other, "f UID STORE 4 +FLAGS.SILENT (\\Flagged)");
+  CHECK(say(*peer, "2 FETCH 1 UID") == "* 1 FETCH (UID 1)\r\n2 OK FETCH completed\r\n");
+  CHECK_THAT(say(*peer, "3 NOOP"), contains("* VANISHED 2\r\n* 3 FETCH (UID 4 FLAGS (\\Flagged) MODSEQ ("));
+}
+
+TEST_CASE("a silent STORE tells what the client can't know") {
+  mailbox_of_six box;
+  auto peer = box.aware();
+  say(*peer, "1 SELECT INBOX");
+  box.remove("2");
+  say(*box.other, "f UID STORE 4 +FLAGS.SILENT (\\Flagged)");
+  CHECK_THAT(say(*peer, "2 STORE 4 +FLAGS.SILENT (\\Seen)"),
+             contains("* 4 FETCH (UID 4 FLAGS (\\Seen \\Flagged) MODSEQ (") && contains("2 OK STORE completed"));
+  const auto known = say(*peer, "3 STORE 5 +FLAGS.SILENT (\\Seen)");
+  CHECK_THAT(known, contains("* 5 FETCH (UID 5 MODSEQ ("));
+  CHECK(known.find("FLAGS (") == std::string::npos);
+  CHECK(say(*peer, "4 STORE 2 +FLAGS.SILENT (\\Seen)") == "4 OK [EXPUNGEISSUED] Some of the messages are gone\r\n");
+}
