@@ -3,14 +3,10 @@
 
 using namespace merpati;
 using test::contains;
+using test::say;
 using test::small_site;
 
 namespace {
-
-std::string say(test::scripted_peer& peer, const std::string& line) {
-  peer.send(line + "\r\n");
-  return peer.take();
-}
 
 void set_quota(small_site& site, std::uint64_t bytes, std::uint64_t messages) {
   auto row = site.services->store->read(0)->account("alice@example.org").value();

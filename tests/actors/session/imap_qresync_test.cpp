@@ -3,14 +3,10 @@
 
 using namespace merpati;
 using test::contains;
+using test::say;
 using test::small_site;
 
 namespace {
-
-std::string say(test::scripted_peer& peer, const std::string& line) {
-  peer.send(line + "\r\n");
-  return peer.take();
-}
 
 std::string number_behind(const std::string& text, const std::string& word) {
   const auto at = text.find(word);

@@ -237,4 +237,10 @@ private:
   std::mt19937 random_{1};
 };
 
+/// One line to the session, and all that it answers.
+inline std::string say(scripted_peer& peer, const std::string& line) {
+  peer.send(line + "\r\n");
+  return peer.take();
+}
+
 } // namespace merpati::test
