@@ -1,4 +1,4 @@
-// add_message, store_flags, expunge, copy_messages.
+// add_message, append_messages, store_flags, expunge, copy_messages.
 #include <algorithm>
 #include <bit>
 
@@ -348,6 +348,28 @@ result<outcome> change_set::carry_out(const store_flags& m) {
     done.uids.push_back(row.id);
   }
   done.changed = find_mailbox(m.mailbox)->highest_modseq;
+  return done;
+}
+
+result<outcome> change_set::carry_out(const append_messages& m) {
+  std::vector<message_row> replaced;
+  if (m.replaced_in) {
+    if (!find_mailbox(m.replaced_in))
+      return tl::unexpected(no_mailbox(m.replaced_in));
+    replaced = rows_of(m.replaced_in, {m.replaced});
+    if (replaced.empty())
+      return fail(errc::not_found, fmt::format("there is no message {}", m.replaced.value));
+  }
+  outcome done;
+  for (const auto& message : m.messages) {
+    auto added = carry_out(message);
+    if (!added)
+      return added;
+    done.places.insert(done.places.end(), added->places.begin(), added->places.end());
+    done.changed = added->changed;
+  }
+  for (const auto& row : replaced)
+    remove_message(m.replaced_in, row);
   return done;
 }
 

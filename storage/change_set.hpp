@@ -80,6 +80,7 @@ private:
 
   // One for each mutation (apply_*.cpp).
   result<outcome> carry_out(const add_message& m);
+  result<outcome> carry_out(const append_messages& m);
   result<outcome> carry_out(const store_flags& m);
   result<outcome> carry_out(const expunge& m);
   result<outcome> carry_out(const copy_messages& m);

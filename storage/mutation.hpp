@@ -68,6 +68,13 @@ struct add_message {
   std::vector<new_waiting> waiting;
 };
 
+/// Messages that a client adds together (RFC 3502), or one in the place of another (RFC 8508): all of it or nothing.
+struct append_messages {
+  std::vector<add_message> messages; ///< at most storage_limits.list_items
+  mailbox_id replaced_in;            ///< none: nothing is replaced
+  uid replaced;                      ///< errc::not_found when it is not there (any more)
+};
+
 /// RFC 9051 6.4.6 and RFC 7162 3.1.3.
 struct store_flags {
   enum class mode : std::uint8_t { replace, add, remove };
@@ -158,7 +165,7 @@ struct expire_deliveries {
 
 using mutation = std::variant<add_message, store_flags, expunge, copy_messages, create_mailbox, delete_mailbox,
                               rename_mailbox, subscribe, put_account, delete_account, put_domain, delete_domain,
-                              put_address, delete_address, update_waiting, expire_deliveries>;
+                              put_address, delete_address, update_waiting, expire_deliveries, append_messages>;
 
 /// A message's place after add_message, one for each target in order. `id` none: skipped, over quota.
 struct placed {
@@ -171,7 +178,7 @@ struct placed {
 
 /// What a mutation did. Only the fields that make sense for it are filled.
 struct outcome {
-  std::vector<placed> places;      ///< add_message, in the order of targets
+  std::vector<placed> places;      ///< add_message, append_messages, in the order of messages and targets
   std::vector<waiting_id> waiting; ///< add_message, in the order of `waiting`
   std::vector<uid> uids;           ///< store_flags, expunge, copy_messages: those that were changed, ascending
   std::vector<uid> failed;         ///< store_flags with unchanged_since: those that were not (MODIFIED)

@@ -288,6 +288,19 @@ void take(decoder& d, expire_deliveries& m) {
   m.before = d.time();
 }
 
+void put(encoder& e, const append_messages& m) {
+  e.varint(m.messages.size());
+  for (const auto& message : m.messages)
+    put(e, message);
+  e.varint(m.replaced_in.value).varint(m.replaced.value);
+}
+void take(decoder& d, append_messages& m) {
+  for (auto n = d.count(storage_limits.list_items); n > 0 && d.ok(); --n)
+    take(d, m.messages.emplace_back());
+  m.replaced_in = mailbox_id(d.varint());
+  m.replaced = uid(d.varint32());
+}
+
 template <std::size_t I = 0>
 bool take_alternative(decoder& d, std::size_t index, mutation& m) {
   if constexpr (I < std::variant_size_v<mutation>) {

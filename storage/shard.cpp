@@ -25,9 +25,10 @@ bool adds(const mutation& m) {
     return !update->replacements.empty() || !update->deliver.empty();
   if (const auto* copy = std::get_if<copy_messages>(&m))
     return !copy->remove_source;
-  return std::holds_alternative<add_message>(m) || std::holds_alternative<create_mailbox>(m)
-         || std::holds_alternative<put_account>(m) || std::holds_alternative<put_domain>(m)
-         || std::holds_alternative<put_address>(m) || std::holds_alternative<subscribe>(m);
+  return std::holds_alternative<add_message>(m) || std::holds_alternative<append_messages>(m)
+         || std::holds_alternative<create_mailbox>(m) || std::holds_alternative<put_account>(m)
+         || std::holds_alternative<put_domain>(m) || std::holds_alternative<put_address>(m)
+         || std::holds_alternative<subscribe>(m);
 }
 
 } // namespace

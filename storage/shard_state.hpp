@@ -107,6 +107,9 @@ void for_each_message(const mutation& m, F&& each) {
   else if (const auto* update = std::get_if<update_waiting>(&m))
     for (const auto& replacement : update->replacements)
       each(replacement);
+  else if (const auto* append = std::get_if<append_messages>(&m))
+    for (const auto& message : append->messages)
+      each(message);
 }
 
 } // namespace merpati::storage

@@ -10,7 +10,9 @@
 namespace merpati::session {
 
 imap_service::imap_service(runtime::session_io& io, services_ptr services, door_ptr entrance)
-    : io_(io), services_(std::move(services)), engine_(engine_options(*entrance)) {}
+    : io_(io), services_(std::move(services)), engine_(engine_options(*entrance)), to_disk_(services_->intake) {
+  to_disk_.in_memory_bytes = 0;
+}
 
 imap_service::~imap_service() {
   leave_mailbox();
@@ -70,7 +72,10 @@ runtime::task<void> imap_service::run() {
       auto who = co_await log_in_proven(io_, *services_, std::move(proof->authorization), std::move(proof->user));
       admit(std::move(who));
     } else if (auto* append = std::get_if<imap::steps::append_begin>(&step)) {
+      append_.reset();
       co_await begin_append(std::move(append->what));
+    } else if (auto* next = std::get_if<imap::steps::append_next>(&step)) {
+      co_await next_append(std::move(next->what));
     } else if (auto* data = std::get_if<imap::steps::append_data>(&step)) {
       co_await append_octets(data->octets);
     } else if (std::holds_alternative<imap::steps::append_end>(step)) {

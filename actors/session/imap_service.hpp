@@ -123,6 +123,12 @@ private:
 
   // APPEND: imap_append.cpp
   task<void> begin_append(imap::commands::append command);
+  task<void> next_append(imap::commands::append command);
+  result<uid> replaced_message(const imap::commands::replaced_message& named) const;
+  void start_message(imap::commands::append command);
+  /// The message at hand is whole: it joins those that are to be added together.
+  task<result<void>> complete_message();
+  void refuse_append(const imap::reply& answer);
   task<void> append_octets(std::string_view octets);
   task<imap::reply> end_append();
 
@@ -133,11 +139,19 @@ private:
   imap::sequence_set saved_; ///< UIDs of the last SEARCH that saved its result
   std::optional<open_mailbox> open_;
 
+  /// Messages of one APPEND may hold this much memory together; what comes then waits in files.
+  static constexpr std::uint64_t append_memory_bytes = 1024 * 1024;
+
   struct append_state {
-    storage::target target;
+    mailbox_id mailbox;
+    storage::append_messages whole;                         ///< with the messages that are complete
+    std::vector<std::shared_ptr<mail::message_spool>> kept; ///< their files
+    std::uint64_t held_bytes = 0;                           ///< of complete messages, in memory
+    storage::target target;                                 ///< of the message at hand
     std::optional<timestamp> internal_date;
-    mail::message_intake intake;
+    std::optional<mail::message_intake> intake;
   };
+  mail::intake_limits to_disk_; ///< every message waits in a file
   std::optional<append_state> append_;
 };
 

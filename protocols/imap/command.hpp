@@ -299,8 +299,15 @@ struct status {
   std::uint32_t items = 0; ///< bits of namespace status_item
   bool operator==(const status&) const = default;
 };
-/// Everything of APPEND before the message's octets.
+/// Which message of the open mailbox gives way to the new one (RFC 8508).
+struct replaced_message {
+  bool uid = false;         ///< `number` is a UID
+  std::uint32_t number = 0; ///< 0: the last message ("*")
+  bool operator==(const replaced_message&) const = default;
+};
+/// Everything of APPEND or REPLACE before the message's octets.
 struct append {
+  std::optional<replaced_message> replaces; ///< REPLACE
   std::string mailbox;
   flag_list flags;
   std::optional<timestamp> internal_date;

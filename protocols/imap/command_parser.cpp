@@ -30,7 +30,17 @@ command_body examine(reader& in, bool) {
   return c;
 }
 
-/// APPEND comes here only when its message was not announced by a literal at the end of a line.
+/// A sequence number or UID of REPLACE, '*' as 0.
+commands::replaced_message replaced(reader& in, bool uid) {
+  commands::replaced_message out;
+  out.uid = uid;
+  in.space();
+  if (!in.accept('*'))
+    out.number = in.nz_number("a message number");
+  return out;
+}
+
+/// APPEND and REPLACE come here only when their message was not announced by a literal at the end of a line.
 command_body append_without_message(reader& in, bool) {
   commands::append c;
   grammar::parse(in, c);
@@ -69,6 +79,7 @@ constexpr parser_row parsers[] = {
     {"NAMESPACE", arguments<commands::get_namespace>},
     {"NOOP", arguments<commands::noop>},
     {"RENAME", arguments<commands::rename>},
+    {"REPLACE", append_without_message},
     {"SEARCH", arguments<commands::search>},
     {"SELECT", arguments<commands::select>},
     {"SORT", arguments<commands::sort>},
@@ -159,22 +170,50 @@ result<command> parse_command(std::string_view text, const parse_mode& mode, con
   return c;
 }
 
+std::optional<append_head> append_head_of(std::string_view text) noexcept {
+  append_head head;
+  auto verb = verb_of(text);
+  head.uid = ascii::iequals(verb, "UID");
+  if (head.uid) {
+    text.remove_prefix(tag_of(text).size() + 1); // "UID" reads as a tag
+    verb = verb_of(text);
+  }
+  head.replace = ascii::iequals(verb, "REPLACE");
+  if (!head.replace && (head.uid || !ascii::iequals(verb, "APPEND")))
+    return std::nullopt;
+  head.arguments = text.substr(tag_of(text).size() + 1 + verb.size());
+  return head;
+}
+
 result<command> parse_append(std::string_view text, const parse_mode& mode, const limits& bounds) {
   command c;
   c.tag = tag_of(text);
-  if (!ascii::iequals(verb_of(text), "APPEND"))
+  auto head = append_head_of(text);
+  if (!head)
     return fail(errc::invalid, "Expected APPEND");
-  reader in(text.substr(c.tag.size() + 1 + std::string_view("APPEND").size()), mode, bounds);
+  reader in(head->arguments, mode, bounds);
+  commands::append append;
+  if (head->replace)
+    append.replaces = replaced(in, head->uid);
   // The literal at the end is the mailbox name when nothing but the space comes before it.
   auto mark = literal_at_end(in.rest());
   if (mark && !mark->binary && in.rest().size() == 1 + mark->text_length && in.rest().front() == ' ')
     return fail(errc::unavailable, "Mailbox name follows as a literal");
-  commands::append append;
   grammar::parse(in, append);
   if (!in.ok())
     return tl::unexpected(in.take_error());
   c.body = std::move(append);
   return c;
+}
+
+result<commands::append> parse_further_message(std::string_view text, const parse_mode& mode, const limits& bounds) {
+  reader in(text, mode, bounds);
+  commands::append append;
+  in.space();
+  grammar::parse_message(in, append);
+  if (!in.ok())
+    return tl::unexpected(in.take_error());
+  return append;
 }
 
 } // namespace merpati::imap

@@ -1,6 +1,7 @@
 // One complete command, with its literals in place, to a value (RFC 9051 9, RFC 3501 9 and the extensions offered).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,10 +22,23 @@ struct parse_mode {
 /// errc::not_found: NO [BADCHARSET].
 result<command> parse_command(std::string_view text, const parse_mode& mode, const limits& bounds);
 
-/// The beginning of an APPEND up to the announcement of its message's literal: `text` ends with "{n}" or "{n+}",
-/// without CRLF. errc::unavailable: the literal at the end isn't the message but the mailbox name. Else as
+/// The beginning of an APPEND or REPLACE up to the announcement of its message's literal: `text` ends with "{n}" or
+/// "{n+}", without CRLF. errc::unavailable: the literal at the end isn't the message but the mailbox name. Else as
 /// parse_command.
 result<command> parse_append(std::string_view text, const parse_mode& mode, const limits& bounds);
+
+/// How an APPEND, REPLACE or UID REPLACE begins.
+struct append_head {
+  bool replace = false;
+  bool uid = false;
+  std::string_view arguments; ///< what is behind the verb
+};
+/// Nothing when `text` begins another command.
+std::optional<append_head> append_head_of(std::string_view text) noexcept;
+
+/// What stands before a further message of an APPEND (RFC 3502): " (flags) date {n}"; the mailbox is left empty. Errors
+/// as of parse_command.
+result<commands::append> parse_further_message(std::string_view text, const parse_mode& mode, const limits& bounds);
 
 /// The tag that `text` begins with; empty when there is none.
 std::string_view tag_of(std::string_view text) noexcept;

@@ -37,6 +37,7 @@ constexpr verb_row verbs[] = {
     {.verb = "NAMESPACE", .states = after_login},
     {.verb = "NOOP", .states = any_state},
     {.verb = "RENAME", .states = after_login},
+    {.verb = "REPLACE", .states = in_selected, .takes_uid = true},
     {.verb = "SEARCH", .states = in_selected, .takes_uid = true, .may_expunge = false},
     {.verb = "SELECT", .states = after_login, .may_expunge = false},
     {.verb = "SORT", .states = in_selected, .takes_uid = true, .may_expunge = false},
@@ -87,6 +88,8 @@ constexpr capability_row capabilities[] = {
     {"UNSELECT", always}, // RFC 3691
     {"UIDPLUS", always},
     {"MOVE", always},
+    {"MULTIAPPEND", always}, // RFC 3502
+    {"REPLACE", always},     // RFC 8508
     {"ESEARCH", always},
     {"SEARCHRES", [](const situation& s) { return s.options.offer_searchres; }},
     {"WITHIN", always},
@@ -132,7 +135,7 @@ struct verb_of_body {
   std::string_view operator()(const commands::list&) const { return "LIST"; }
   std::string_view operator()(const commands::lsub&) const { return "LSUB"; }
   std::string_view operator()(const commands::status&) const { return "STATUS"; }
-  std::string_view operator()(const commands::append&) const { return "APPEND"; }
+  std::string_view operator()(const commands::append& c) const { return c.replaces ? "REPLACE" : "APPEND"; }
   std::string_view operator()(const commands::close&) const { return "CLOSE"; }
   std::string_view operator()(const commands::unselect&) const { return "UNSELECT"; }
   std::string_view operator()(const commands::expunge&) const { return "EXPUNGE"; }

@@ -54,6 +54,8 @@ struct server_engine::impl {
   step line_done();
   step literal_announced(std::string_view line, literal_mark mark);
   step append_announced(commands::append what, literal_mark mark);
+  std::optional<reply> unfit_message(const literal_mark& mark) const;
+  step further_message(std::string_view line, literal_mark mark);
   step append_octets();
   step append_line_done();
   step sasl_line_done();
@@ -133,6 +135,8 @@ struct server_engine::impl {
   sasl::channel_bindings bindings;
   std::optional<sasl::line_exchange> exchange; ///< while AUTHENTICATE is under way
   literal_mark append_mark;
+  bool replacing = false;       ///< REPLACE takes one message only
+  unsigned messages_so_far = 0; ///< of this APPEND
   bool selecting = false;
   bool closing_mailbox = false;
   bool compressed = false;

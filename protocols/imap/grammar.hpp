@@ -25,6 +25,8 @@ void parse(reader& in, commands::unsubscribe& c);
 void parse(reader& in, commands::status& c);
 /// Up to the literal's announcement, which must be all that is left then.
 void parse(reader& in, commands::append& c);
+/// What stands before each message: flags, date and the literal's announcement.
+void parse_message(reader& in, commands::append& c);
 std::uint32_t status_items(reader& in);
 
 // parse_list.cpp

@@ -18,6 +18,8 @@ struct limits {
   std::size_t command_after_login = 256 * 1024;
   /// Largest message of APPEND; refused with [TOOBIG] by its announced size.
   std::uint64_t append_bytes = 50ULL * 1024 * 1024;
+  /// Messages of one APPEND (RFC 3502): each costs a file or a share of memory until all are there.
+  unsigned append_messages = 128;
   /// Largest non-synchronising literal when only LITERAL- is offered (RFC 7888 5).
   std::uint64_t literal_minus = 4096;
   /// A refused non-synchronising literal is read and dropped up to this size; beyond it the connection ends.

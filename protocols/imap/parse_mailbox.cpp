@@ -183,6 +183,10 @@ void parse(reader& in, commands::append& c) {
   in.space();
   c.mailbox = in.mailbox();
   in.space();
+  parse_message(in, c);
+}
+
+void parse_message(reader& in, commands::append& c) {
   if (in.peek() == '(') {
     c.flags = in.flags();
     in.space();

@@ -96,11 +96,11 @@ void write_bye(std::string_view code, std::string_view text, std::string& out) {
   out += "\r\n";
 }
 
-std::string append_uid_code(std::uint32_t uid_validity, std::uint32_t id) {
+std::string append_uid_code(std::uint32_t uid_validity, const sequence_set& ids) {
   std::string code = "APPENDUID ";
   write_number(uid_validity, code);
   code += ' ';
-  write_number(id, code);
+  ids.write(code);
   return code;
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "protocols/imap/sequence_set.hpp"
 
 namespace merpati::imap {
 
@@ -39,7 +40,7 @@ void write_untagged(const reply& r, std::string& out);
 /// Appends "* BYE [code] text" CRLF.
 void write_bye(std::string_view code, std::string_view text, std::string& out);
 
-/// "APPENDUID validity uid" (RFC 9051 7.1).
-std::string append_uid_code(std::uint32_t uid_validity, std::uint32_t id);
+/// "APPENDUID validity uids" (RFC 9051 7.1).
+std::string append_uid_code(std::uint32_t uid_validity, const sequence_set& ids);
 
 } // namespace merpati::imap

@@ -156,7 +156,7 @@ step server_engine::impl::literal_announced(std::string_view line, literal_mark 
     refuse_literal(mark, {reply_status::bad, "TOOBIG", "Non-synchronising literal too big"});
     return none();
   }
-  if (ascii::iequals(verb_of(line), "APPEND")) {
+  if (append_head_of(line)) {
     auto parsed = parse_append(line, mode(), bounds());
     if (parsed)
       return append_announced(std::get<commands::append>(std::move(parsed->body)), mark);
@@ -178,16 +178,49 @@ step server_engine::impl::literal_announced(std::string_view line, literal_mark 
   return none();
 }
 
+std::optional<reply> server_engine::impl::unfit_message(const literal_mark& mark) const {
+  bool minus_only = !options.literal_plus;
+  if (minus_only && !mark.synchronising && mark.size_bytes > bounds().literal_minus) // RFC 7888 5
+    return reply{reply_status::bad, "TOOBIG", "Non-synchronising literal too big"};
+  if (mark.size_bytes == 0) // RFC 3502 6.3.11
+    return no("", "A message can't be empty");
+  if (mark.size_bytes > bounds().append_bytes)
+    return no("TOOBIG", "Message too big");
+  return std::nullopt;
+}
+
 step server_engine::impl::append_announced(commands::append what, literal_mark mark) {
   append_mark = mark;
-  verb = "APPEND";
-  if (mark.size_bytes == 0 || mark.size_bytes > bounds().append_bytes) {
-    refuse_literal(mark, mark.size_bytes == 0 ? no("", "A message can't be empty") // RFC 3502 6.3.11
-                                              : no("TOOBIG", "Message too big"));
+  replacing = what.replaces.has_value();
+  messages_so_far = 1;
+  verb = replacing ? "REPLACE" : "APPEND";
+  if (auto unfit = unfit_message(mark)) {
+    refuse_literal(mark, *unfit);
     return none();
   }
   now = phase::append_question;
   return steps::append_begin{std::move(what)};
+}
+
+step server_engine::impl::further_message(std::string_view line, literal_mark mark) {
+  std::optional<reply> refused;
+  auto parsed = parse_further_message(line, mode(), bounds());
+  if (replacing)
+    refused = bad("REPLACE takes one message");
+  else if (!parsed)
+    refused = parse_failure(parsed.error());
+  else if (++messages_so_far > bounds().append_messages)
+    refused = no("LIMIT", "Too many messages in one command");
+  else
+    refused = unfit_message(mark);
+  if (refused) {
+    refuse_literal(mark, *refused);
+    return steps::append_cancelled{};
+  }
+  append_mark = mark;
+  next_command(); // its text is used up
+  now = phase::append_question;
+  return steps::append_next{*std::move(parsed)};
 }
 
 step server_engine::impl::append_octets() {
@@ -216,6 +249,12 @@ step server_engine::impl::append_line_done() {
     text.clear();
     now = phase::executing;
     return steps::append_end{};
+  }
+  std::string_view line(text);
+  if (line.ends_with("\r\n") && line.starts_with(' ')) {
+    line.remove_suffix(2);
+    if (auto mark = literal_at_end(line))
+      return further_message(line, *mark);
   }
   refusal = bad("Expected the end of the command after the message");
   line_tail.assign(text, text.size() - std::min(text.size(), tail_length));

@@ -11,6 +11,7 @@
 //     scram_lookup  -> engine.scram_keys(credentials) or engine.login_failed(error)
 //     scram_proven  -> as log_in
 //     append_begin  -> engine.accept_append() or engine.refuse_append(reply)
+//     append_next   -> one more message of the same APPEND: answer as append_begin
 //     append_data   -> keep the octets; engine.refuse_append(reply) gives up half-way
 //     append_end    -> make it durable; engine.finish(reply)
 //     append_cancelled -> drop what was kept
@@ -108,6 +109,11 @@ struct append_begin {
   commands::append what;
 };
 
+/// One more message of the same APPEND (RFC 3502); `mailbox` is empty. All become durable together, or none.
+struct append_next {
+  commands::append what;
+};
+
 /// The next octets of the message; they lie in what was fed and are gone with the next call of the engine.
 struct append_data {
   std::string_view octets;
@@ -127,9 +133,9 @@ struct close {};
 } // namespace steps
 
 using step = std::variant<steps::need_input, steps::send_output, steps::execute, steps::log_in, steps::scram_lookup,
-                          steps::scram_proven, steps::append_begin, steps::append_data, steps::append_end,
-                          steps::append_cancelled, steps::start_tls, steps::start_compression, steps::idle_begin,
-                          steps::idle_end, steps::close>;
+                          steps::scram_proven, steps::append_begin, steps::append_next, steps::append_data,
+                          steps::append_end, steps::append_cancelled, steps::start_tls, steps::start_compression,
+                          steps::idle_begin, steps::idle_end, steps::close>;
 
 class server_engine {
 public:
@@ -168,7 +174,7 @@ public:
   void login_failed(const error& reason);
 
   void accept_append();
-  /// NO; the rest of a message that still comes is read and dropped. Legal from append_begin to append_data.
+  /// NO; the rest of what still comes is read and dropped. Legal from append_begin to append_data.
   void refuse_append(const reply& answer);
 
   /// The handshake is done: everything that was read in clear is forgotten (RFC 9051 6.2.1, 11.3).

@@ -78,6 +78,9 @@ private:
         engine_.refuse_append(no("TRYCREATE", "no"));
       else
         engine_.accept_append();
+    } else if (auto next = std::get_if<steps::append_next>(&s)) {
+      require(next->what.mailbox.empty() && next->what.size_bytes > 0);
+      engine_.accept_append();
     } else if (auto data = std::get_if<steps::append_data>(&s)) {
       require(!data->octets.empty());
       if (data->octets.front() == '!')

@@ -94,7 +94,15 @@ public:
         m.deliver.push_back({waiting_id(number()), account_id(number()), time()});
       return m;
     }
-    default: return expire_deliveries{time()};
+    case 15: return expire_deliveries{time()};
+    default: {
+      append_messages m;
+      for (auto n = random_() % 3; n > 0; --n)
+        m.messages.push_back(message());
+      m.replaced_in = mailbox_id(number());
+      m.replaced = uid(small());
+      return m;
+    }
     }
   }
 

@@ -219,3 +219,54 @@ TEST_CASE("PREVIEW shows the first words of the first text (RFC 8970)") {
   CHECK_THAT(say(*peer, "4 FETCH 1 (PREVIEW (LAZY) FLAGS)"), contains("FLAGS ()") && contains("PREVIEW \"Dear"));
   CHECK_THAT(say(*peer, "5 FETCH 1 PREVIEW (CHANGEDSINCE 1)"), contains("PREVIEW \"Dear"));
 }
+
+TEST_CASE("one APPEND adds several messages, all or none (RFC 3502)") {
+  small_site site;
+  auto peer = site.imap_as("alice");
+  peer->send(
+      "1 APPEND INBOX (\\Seen one) {5+}\r\n\r\nabc \"01-Feb-2026 10:00:00 +0000\" {5+}\r\n\r\ndef (two) {300000+}\r\n"
+      + std::string(300'000, 'x') + " {4+}\r\n\r\ngh\r\n");
+  CHECK_THAT(peer->take(), contains(" 1:4] APPEND completed"));
+  set_quota(site, 0, 5);
+  peer->send("2 APPEND INBOX {5+}\r\n\r\nabc {5+}\r\n\r\ndef\r\n");
+  CHECK_THAT(peer->take(), contains("2 NO [OVERQUOTA]"));
+  CHECK_THAT(say(*peer, "3 STATUS INBOX (MESSAGES UIDNEXT)"), contains("(MESSAGES 4 UIDNEXT 5)"));
+  say(*peer, "4 SELECT INBOX");
+  CHECK_THAT(say(*peer, "5 FETCH 1:4 (FLAGS RFC822.SIZE)"),
+             contains("* 1 FETCH (FLAGS (\\Seen one) RFC822.SIZE 5)") && contains("* 2 FETCH (FLAGS () RFC822.SIZE 5)")
+                 && contains("* 3 FETCH (FLAGS (two) RFC822.SIZE 300000)")
+                 && contains("* 4 FETCH (FLAGS () RFC822.SIZE 4)"));
+  CHECK_THAT(say(*peer, "6 FETCH 2 INTERNALDATE"), contains("01-Feb-2026 10:00:00 +0000"));
+}
+
+TEST_CASE("REPLACE puts a message in the place of another, in one step (RFC 8508)") {
+  small_site site;
+  site.deliver("alice", "Subject: one\r\n\r\n");
+  site.deliver("alice", "Subject: two\r\n\r\n");
+  auto peer = site.imap_as("alice");
+  CHECK_THAT(say(*peer, "0 REPLACE 1 INBOX {5}"), contains("0 BAD"));
+  peer = site.imap_as("alice");
+  say(*peer, "1 CREATE Other");
+  say(*peer, "2 SELECT INBOX");
+  peer->send("3 REPLACE 1 INBOX (\\Seen) {5+}\r\n\r\nabc\r\n");
+  auto told = peer->take();
+  CHECK_THAT(told, contains("* OK [APPENDUID ") && contains(" 3] Replacement is there\r\n")
+                       && contains("* 2 EXISTS\r\n") && contains("* 1 EXPUNGE\r\n")
+                       && contains("3 OK REPLACE completed\r\n"));
+  CHECK(told.find("APPENDUID") < told.find("EXPUNGE"));
+  peer->send("4 UID REPLACE 2 Other {5+}\r\n\r\ndef\r\n");
+  CHECK_THAT(peer->take(), contains(" 1] Replacement is there") && contains("* 1 EXPUNGE") && contains("4 OK"));
+  CHECK_THAT(say(*peer, "5 UID SEARCH ALL"), contains("* SEARCH 3\r\n"));
+  CHECK_THAT(say(*peer, "6 STATUS Other (MESSAGES)"), contains("(MESSAGES 1)"));
+  peer->send("7 UID REPLACE 2 INBOX {5+}\r\n\r\nabc\r\n");
+  CHECK_THAT(peer->take(), contains("7 NO [NONEXISTENT]"));
+  peer->send("8 REPLACE 2 INBOX {5+}\r\n\r\nabc\r\n");
+  CHECK_THAT(peer->take(), contains("8 BAD "));
+  set_quota(site, 0, 1); // what is not replaced stays
+  peer->send("9 REPLACE * INBOX {5+}\r\n\r\nabc\r\n");
+  CHECK_THAT(peer->take(), contains("9 NO [OVERQUOTA]"));
+  CHECK_THAT(say(*peer, "a UID SEARCH ALL"), contains("* SEARCH 3\r\n"));
+  say(*peer, "b EXAMINE INBOX");
+  peer->send("c REPLACE 1 INBOX {5+}\r\n\r\nabc\r\n");
+  CHECK_THAT(peer->take(), contains("c NO [READ-ONLY]"));
+}

@@ -172,21 +172,27 @@ void fake_session::handle(step& s) {
     events_.push_back("proven " + proof->user);
     engine_.login_succeeded();
   } else if (auto begin = std::get_if<steps::append_begin>(&s)) {
-    appending_ = begin->what;
-    message_.clear();
-    if (world_->find(appending_.mailbox) == nullptr)
+    appending_ = {};
+    appending_.push_back({begin->what, {}});
+    if (world_->find(begin->what.mailbox) == nullptr)
       return engine_.refuse_append(reply_for_target(error{errc::not_found, {}}));
     engine_.accept_append();
+  } else if (auto next = std::get_if<steps::append_next>(&s)) {
+    appending_.push_back({next->what, {}});
+    engine_.accept_append();
   } else if (auto data = std::get_if<steps::append_data>(&s)) {
-    message_ += data->octets;
-    if (message_.find("REFUSE ME") != std::string::npos)
+    auto& message = appending_.back().octets;
+    message += data->octets;
+    if (message.find("REFUSE ME") != std::string::npos)
       engine_.refuse_append(reply_for(error{errc::disk_full, "no space"}));
   } else if (std::holds_alternative<steps::append_end>(s)) {
-    auto& box = *world_->find(appending_.mailbox);
-    auto id = world_->append(box, message_, appending_.flags, appending_.internal_date.value_or(world_->now));
+    auto& box = *world_->find(appending_.front().what.mailbox);
+    sequence_set ids;
+    for (const auto& [what, octets] : appending_)
+      ids.add(world_->append(box, octets, what.flags, what.internal_date.value_or(world_->now)));
     if (view_)
       tell_changes(true, false);
-    engine_.finish(ok_code(append_uid_code(box.current->state().uid_validity, id)));
+    engine_.finish(ok_code(append_uid_code(box.current->state().uid_validity, ids)));
   } else if (std::holds_alternative<steps::append_cancelled>(s)) {
     events_.push_back("append cancelled");
   } else if (std::holds_alternative<steps::start_compression>(s)) {

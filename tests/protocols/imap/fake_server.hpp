@@ -101,8 +101,11 @@ private:
   bool read_only_ = false;
   imap::snapshot_ptr view_;
   imap::sequence_set saved_;
-  imap::commands::append appending_;
-  std::string message_;
+  struct appended {
+    imap::commands::append what;
+    std::string octets;
+  };
+  std::vector<appended> appending_; ///< messages of the APPEND at hand
   std::vector<std::string> events_;
   bool closed_ = false;
 };
