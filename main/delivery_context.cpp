@@ -67,10 +67,17 @@ result<std::shared_ptr<delivery::context>> make_delivery_context(const config::s
   if (!any)
     return tl::make_unexpected(any.error());
   options.verify = true;
+  options.dane = true;
+  auto dane = tls::client_context::create(options);
+  if (!dane)
+    return tl::make_unexpected(dane.error());
+  options.dane = false;
+  options.trusted_pem = settings.delivery.trusted_certificates;
   auto trusted = tls::client_context::create(options);
   if (!trusted)
     return tl::make_unexpected(trusted.error());
   out->any_certificate = std::move(*any);
+  out->dane_certificate = std::move(*dane);
   out->trusted_certificate = std::move(*trusted);
   return out;
 }

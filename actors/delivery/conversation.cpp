@@ -53,6 +53,7 @@ public:
     conversation_over out;
     out.useful = useful_;
     out.tls_failed = tls_failed_;
+    out.encryption = encryption();
     if (const auto& why = engine_.failure()) {
       out.permanent = why->status.starts_with('5');
       out.why = {why->status, remote_, why->text};
@@ -66,11 +67,12 @@ private:
     out.hostname = settings_.shared->own.hostname;
     out.lmtp = settings_.next.protocol == config::hop_protocol::lmtp;
     out.implicit_tls = settings_.next.implicit_tls;
-    switch (settings_.next.tls) {
-    case config::hop_tls::none: out.tls = smtp::client_tls::none; break;
-    case config::hop_tls::may: out.tls = smtp::client_tls::may; break;
-    case config::hop_tls::need:
-    case config::hop_tls::verify: out.tls = smtp::client_tls::need; break;
+    switch (settings_.demand.need) {
+    case tls_need::none: out.tls = smtp::client_tls::none; break;
+    case tls_need::may: out.tls = smtp::client_tls::may; break;
+    case tls_need::any_certificate:
+    case tls_need::authority:
+    case tls_need::dane: out.tls = smtp::client_tls::need; break;
     }
     out.user = settings_.next.user;
     out.password = settings_.next.password;
@@ -79,7 +81,13 @@ private:
     return out;
   }
 
-  bool verifies() const noexcept { return settings_.next.tls == config::hop_tls::verify; }
+  /// What becomes of the wish for TLS, for people.
+  std::string encryption() const {
+    if (tls_failed_)
+      return "none: the TLS handshake failed";
+    const auto* tls = io_.tls();
+    return verdict_of(settings_.demand, tls ? tls->info().version : "", settings_.tls_failed_before);
+  }
 
   task<void> start_tls() {
     io_.write_soon(engine_.take_output());
@@ -90,9 +98,12 @@ private:
 
   task<void> shake_hands() {
     auto context = settings_.shared->any_certificate;
-    if (verifies())
+    if (settings_.demand.need == tls_need::authority)
       context = settings_.shared->trusted_certificate;
-    auto shaken = co_await io_.start_client_tls(std::move(context), settings_.host_name);
+    else if (settings_.demand.need == tls_need::dane)
+      context = settings_.shared->dane_certificate;
+    auto shaken =
+        co_await io_.start_client_tls(std::move(context), settings_.demand.server_name, settings_.demand.dane);
     if (!shaken) {
       tls_failed_ = true;
       lose("TLS handshake failed: " + shaken.error().what);
@@ -220,8 +231,7 @@ private:
     done.agent = settings_.agent;
     done.remote = remote_;
     done.reports = engine_.extensions().dsn;
-    if (const auto* tls = io_.tls())
-      done.encryption = tls->info().version + (verifies() ? ", certificate verified" : ", certificate not verified");
+    done.encryption = encryption();
     return done;
   }
 
