@@ -86,7 +86,8 @@ private:
     if (tls_failed_)
       return "none: the TLS handshake failed";
     const auto* tls = io_.tls();
-    return verdict_of(settings_.demand, tls ? tls->info().version : "", settings_.tls_failed_before);
+    const bool trusted = tls && tls->judgement() == tls::certificate_fault::none;
+    return verdict_of(settings_.demand, tls ? tls->info().version : "", trusted, settings_.tls_failed_before);
   }
 
   task<void> start_tls() {

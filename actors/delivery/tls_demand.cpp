@@ -52,7 +52,7 @@ tl::expected<tls_demand, reason> tls_demand_for(const hop& next, const mail_host
   return out;
 }
 
-std::string verdict_of(const tls_demand& demand, const std::string& version, bool tls_failed_before) {
+std::string verdict_of(const tls_demand& demand, const std::string& version, bool trusted, bool tls_failed_before) {
   if (version.empty()) {
     if (tls_failed_before)
       return "none: TLS failed before";
@@ -63,12 +63,12 @@ std::string verdict_of(const tls_demand& demand, const std::string& version, boo
   case tls_need::authority: return version + ", certificate verified";
   case tls_need::any_certificate:
     if (demand.by_dns)
-      return version + ", demanded by DANE, certificate not verified";
+      return version + ", demanded by DANE, certificate " + (trusted ? "trusted" : "not verified");
     break;
   case tls_need::none:
   case tls_need::may: break;
   }
-  return version + ", certificate not verified";
+  return version + ", certificate " + (trusted ? "trusted" : "not verified");
 }
 
 } // namespace merpati::delivery

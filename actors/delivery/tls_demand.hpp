@@ -33,7 +33,8 @@ struct tls_demand {
 /// `domain`: that of the recipients. The reason where the host is not to be used at all (RFC 7672 2.1.2): temporary.
 tl::expected<tls_demand, reason> tls_demand_for(const hop& next, const mail_host& host, const std::string& domain);
 
-/// For people and for the waiting list: "TLSv1.3, DANE verified". `version`: of TLS; empty: there was none.
-std::string verdict_of(const tls_demand& demand, const std::string& version, bool tls_failed_before);
+/// For people and for the waiting list: "TLSv1.3, DANE verified". `version`: of TLS; empty: there was none. `trusted`:
+/// the certificate is good, though nobody asked for that.
+std::string verdict_of(const tls_demand& demand, const std::string& version, bool trusted, bool tls_failed_before);
 
 } // namespace merpati::delivery

@@ -175,12 +175,13 @@ class DaneTest(unittest.TestCase):
         self.good = "3 1 1 " + key_hash(self.certificate[0])
         self.wrong = "3 1 1 " + "ab" * 32
 
-    def begin(self, tlsa, certificate=None, spoil=lambda text: text, tls=None):
+    def begin(self, tlsa, certificate=None, spoil=lambda text: text, tls=None, authorities=None):
         self.far = MailServer(certificate)
         self.addCleanup(self.far.close)
         zone = SignedZone(self.folder, tlsa, spoil)
         self.addCleanup(zone.close)
         self.daemon = Daemon(extra="[delivery]\n" + f"port = {PORT}\n" + (f'tls = "{tls}"\n' if tls else "")
+                             + (f'ca_file = "{authorities}"\n' if authorities else "")
                              + f'[resolver]\nforwarders = ["127.0.0.1@{DNS_PORT}"]\ntrust_anchor = "{zone.anchor}"\n')
         self.addCleanup(self.daemon.remove)
         self.daemon.make_users()
@@ -224,6 +225,14 @@ class DaneTest(unittest.TestCase):
     def test_no_records(self):
         self.begin([], self.certificate)
         self.delivered_with("TLSv1.3, certificate not verified")
+
+    def test_authorities(self):
+        self.begin([], self.certificate, tls="verify", authorities=self.certificate[0])
+        self.delivered_with("TLSv1.3, certificate verified")
+
+    def test_a_certificate_that_nobody_asked_for(self):
+        self.begin([], self.certificate, authorities=self.certificate[0])
+        self.delivered_with("TLSv1.3, certificate trusted")
 
     def test_the_configuration_may_want_less(self):
         self.begin([self.wrong], self.certificate, tls="may")

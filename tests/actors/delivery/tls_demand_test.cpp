@@ -61,16 +61,17 @@ TEST_CASE("where DANE is asked for nothing else will do", "[tls]") {
 
 TEST_CASE("verdicts for people", "[tls]") {
   tls_demand d;
-  CHECK(verdict_of(d, "", false) == "none: not offered");
-  CHECK(verdict_of(d, "TLSv1.3", false) == "TLSv1.3, certificate not verified");
+  CHECK(verdict_of(d, "", false, false) == "none: not offered");
+  CHECK(verdict_of(d, "TLSv1.3", false, false) == "TLSv1.3, certificate not verified");
+  CHECK(verdict_of(d, "TLSv1.3", true, false) == "TLSv1.3, certificate trusted");
   d.need = tls_need::none;
-  CHECK(verdict_of(d, "", false) == "none: as configured");
-  CHECK(verdict_of(d, "", true) == "none: TLS failed before");
+  CHECK(verdict_of(d, "", false, false) == "none: as configured");
+  CHECK(verdict_of(d, "", false, true) == "none: TLS failed before");
   d.need = tls_need::dane;
-  CHECK(verdict_of(d, "TLSv1.3", false) == "TLSv1.3, DANE verified");
+  CHECK(verdict_of(d, "TLSv1.3", false, false) == "TLSv1.3, DANE verified");
   d.need = tls_need::any_certificate;
   d.by_dns = true;
-  CHECK(verdict_of(d, "TLSv1.2", false) == "TLSv1.2, demanded by DANE, certificate not verified");
+  CHECK(verdict_of(d, "TLSv1.2", false, false) == "TLSv1.2, demanded by DANE, certificate not verified");
   d.need = tls_need::authority;
-  CHECK(verdict_of(d, "TLSv1.2", false) == "TLSv1.2, certificate verified");
+  CHECK(verdict_of(d, "TLSv1.2", false, false) == "TLSv1.2, certificate verified");
 }
