@@ -7,6 +7,7 @@
 #include "actors/session/body_stream.hpp"
 #include "base/ip_address.hpp"
 #include "base/log.hpp"
+#include "protocols/mime/seven_bit_writer.hpp"
 #include "protocols/smtp/client_engine.hpp"
 
 namespace merpati::delivery {
@@ -178,7 +179,61 @@ private:
     for (const auto& each : job_->recipients)
       message.to.recipients.push_back(each.details.recipient);
     message.size_bytes = body_->size_bytes();
+    if (engine_.needs_seven_bit(message.to.parameters)) {
+      const bool possible = co_await plan_seven_bit(message.to.parameters.body == smtp::body_type::binary);
+      if (!possible)
+        co_return;
+      message.to.parameters.body = smtp::body_type::seven_bit;
+      if (plan_) {
+        message.size_bytes = plan_->estimated_octets();
+        message.size_estimated = true;
+      }
+    }
     engine_.begin(std::move(message));
+  }
+
+  /// RFC 6152 3: a server that takes no octets above 127 gets a message without them, or none. False: none, as was
+  /// told.
+  task<bool> plan_seven_bit(bool binary) {
+    plan_ = std::make_unique<mime::seven_bit_plan>(binary, settings_.shared->mime);
+    bool readable = co_await read_for_plan(&mime::seven_bit_plan::survey);
+    if (readable && !plan_->end_survey()) {
+      plan_.reset();
+      co_return true;
+    }
+    if (readable)
+      readable = co_await read_for_plan(&mime::seven_bit_plan::measure);
+    if (!readable)
+      co_return false;
+    switch (plan_->decide(engine_.extensions().smtputf8)) {
+    case mime::seven_bit_plan::verdict::convert: break;
+    case mime::seven_bit_plan::verdict::header_is_8bit:
+      report_unfit("5.6.7", "a header of the message needs SMTPUTF8, which the server does not offer");
+      co_return false;
+    case mime::seven_bit_plan::verdict::impossible:
+      report_unfit("5.6.3", "the server takes 7 bits only, and the message can't be converted: " + plan_->obstacle());
+      co_return false;
+    }
+    log::info("delivery: message {} is converted to 7 bits for {}{}", job_->details().message, remote_,
+              plan_->breaks_signature() ? "; a signature in it does not hold any more" : "");
+    co_return true;
+  }
+
+  /// The whole message to a step of the plan. False: it can't be read, as was told.
+  task<bool> read_for_plan(void (mime::seven_bit_plan::*step)(std::string_view)) {
+    std::uint64_t at = 0;
+    while (at < body_->size_bytes()) {
+      auto piece = co_await body_->read(io_, at, body_->size_bytes() - at);
+      if (!piece) {
+        log::error("delivery: message {} can't be read, it goes on waiting: {}", job_->details().message,
+                   piece.error().what);
+        report_unreadable(piece.error().what);
+        co_return false;
+      }
+      (*plan_.*step)(*piece);
+      at += piece->size();
+    }
+    co_return true;
   }
 
   /// Nothing is to be sent now. The engine says `ready` again where the connection is still good.
@@ -191,6 +246,9 @@ private:
   }
 
   task<void> send_body() {
+    std::optional<mime::seven_bit_writer> writer;
+    if (plan_)
+      writer.emplace(*plan_);
     std::uint64_t at = 0;
     while (at < body_->size_bytes() && !engine_lost_) {
       auto piece = co_await body_->read(io_, at, body_->size_bytes() - at);
@@ -202,8 +260,14 @@ private:
         io_.close();
         co_return;
       }
-      engine_.write_body(*piece);
       at += piece->size();
+      if (writer) {
+        std::string converted;
+        writer->write(*piece, converted);
+        engine_.write_body(converted);
+      } else {
+        engine_.write_body(*piece);
+      }
       if (engine_.pending_output() >= output_step)
         co_await send_output();
     }
@@ -218,11 +282,20 @@ private:
   }
 
   void report_unreadable(const std::string& why) {
+    report_untold(smtp::client_verdict::deferred, "4.3.0", "the stored message can't be read: " + why);
+  }
+
+  void report_unfit(const std::string& status, const std::string& why) {
+    report_untold(smtp::client_verdict::failed, status, why);
+  }
+
+  /// For all recipients, without a word to the server.
+  void report_untold(smtp::client_verdict what, const std::string& status, const std::string& why) {
     job_done done = about_connection();
     smtp::client_outcome outcome;
-    outcome.what = smtp::client_verdict::deferred;
-    outcome.status = "4.3.0";
-    outcome.text = "the stored message can't be read: " + why;
+    outcome.what = what;
+    outcome.status = status;
+    outcome.text = why;
     done.outcomes.assign(job_->recipients.size(), outcome);
     tell(std::move(done));
   }
@@ -239,6 +312,7 @@ private:
   void tell(job_done done) {
     job_.reset();
     body_.reset();
+    plan_.reset();
     caf::anon_send(settings_.destination, std::move(done));
   }
 
@@ -248,6 +322,7 @@ private:
   std::string remote_;
   std::shared_ptr<job> job_;
   std::optional<session::body_stream> body_;
+  std::unique_ptr<mime::seven_bit_plan> plan_; ///< of the job, where it is converted
   std::chrono::steady_clock::time_point reply_deadline_ = io_.now() + engine_.timeout();
   std::uint64_t replies_seen_ = 0;
   bool useful_ = false;

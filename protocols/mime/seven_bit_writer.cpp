@@ -128,7 +128,7 @@ void seven_bit_writer::add_fields(std::string& out) {
   if (!piece.relabel || std::exchange(labelled_, true))
     return;
   if (!piece.has_type && piece.encoding != transfer_encoding::seven_bit && piece.node->type == "text")
-    out += "Content-Type: text/plain; charset=unknown-8bit\r\n"; // nobody said which; RFC 1428 3
+    out += "Content-Type: text/plain; charset=unknown-8bit\r\n"; // nobody said which; RFC 2045 5.2
   out += "Content-Transfer-Encoding: ";
   out += name_of(piece.encoding);
   out += "\r\n";
