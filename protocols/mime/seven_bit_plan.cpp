@@ -231,7 +231,7 @@ void seven_bit_plan::decide_header(std::size_t at) {
   }
 }
 
-/// Whoever signs has to make 7-bit parts first (multipart/signed): what is signed had to be 7-bit, since nobody on the way can change it without breaking the signature.
+/// Signed parts had to be made 7-bit before they were signed: nobody on the way can change them and keep the signature.
 void seven_bit_plan::find_signature(const part& node, bool is_signed) {
   is_signed = is_signed || (node.type == "multipart" && node.subtype == "signed");
   if (is_signed && std::any_of(pieces_.begin(), pieces_.end(), [&](const seven_bit_piece& p) {
