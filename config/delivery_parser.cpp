@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::int64_t longest_seconds = 2'592'000; // 30 days
 
-const std::vector<std::string> tls_words = {"none", "may", "need", "verify"};
+const std::vector<std::string> tls_words = {"none", "may", "need", "verify", "auto", "dane"};
 
 bool has_name_characters(std::string_view text) {
   return !text.empty() && text.size() <= 253 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -40,6 +40,21 @@ std::optional<std::string> first_line(const std::filesystem::path& path) {
   return text;
 }
 
+/// Nothing where there is none or it is empty, or larger than any bundle of authorities.
+std::optional<std::string> whole_file(const std::filesystem::path& path) {
+  constexpr std::uintmax_t largest = 4 * 1024 * 1024; // octets; Debian's bundle of all authorities has 220 KB
+  std::error_code ec;
+  if (!std::filesystem::is_regular_file(path, ec))
+    return std::nullopt;
+  std::string text(std::filesystem::file_size(path, ec), '\0');
+  if (ec || text.empty() || text.size() > largest)
+    return std::nullopt;
+  std::ifstream in(path, std::ios::binary);
+  if (!in.read(text.data(), static_cast<std::streamsize>(text.size())))
+    return std::nullopt;
+  return text;
+}
+
 class delivery_parser {
 public:
   delivery_parser(const std::filesystem::path& folder, delivery_settings& into, problem_list& report)
@@ -52,6 +67,7 @@ public:
     if (auto word = table.choice("tls", tls_words))
       into_.tls = static_cast<hop_tls>(*word);
     read_source(table, into_.source_address);
+    read_authorities(table);
     read_number(table, "connections", 1, 10'000, into_.connections);
     read_number(table, "connections_per_destination", 1, 1'000, into_.connections_per_destination);
     read_seconds(table, "connect_timeout_seconds", 1, 300, into_.connect_timeout);
@@ -90,6 +106,18 @@ private:
     else
       report_.add(table.line("source_address"), "source_address \"" + *text + "\" is no numeric address",
                   "write one address of this machine, such as \"192.0.2.1\"");
+  }
+
+  void read_authorities(table_reader& table) {
+    const auto file = table.text("ca_file");
+    if (!file)
+      return;
+    const auto path = (folder_ / *file).lexically_normal();
+    if (auto content = whole_file(path))
+      into_.trusted_certificates = std::move(*content);
+    else
+      report_.add(table.line("ca_file"), "no certificates can be read from " + path.string(),
+                  "name a PEM file of authorities, readable for the user that runs merpati, or remove the line");
   }
 
   void read_route(const toml::table& entry) {
@@ -163,7 +191,8 @@ private:
                   "put it into the first line of that file, readable for the user that runs merpati");
     const auto address = ip_address::parse(out.host);
     const bool here = (address && address->is_loopback()) || out.host.starts_with(socket_prefix);
-    const bool open = !out.implicit_tls && (out.tls == hop_tls::none || out.tls == hop_tls::may);
+    const bool open =
+        !out.implicit_tls && (out.tls == hop_tls::none || out.tls == hop_tls::may || out.tls == hop_tls::automatic);
     if (open && !here)
       report_.add(out.line, "the route for \"" + out.domain + "\" has a password and may go without TLS",
                   "write tls = \"verify\" (or \"need\", which takes any certificate)");

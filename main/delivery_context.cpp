@@ -63,14 +63,23 @@ result<std::shared_ptr<delivery::context>> make_delivery_context(const config::s
   out->store = std::move(store);
   tls::client_options options;
   options.verify = false;
+  options.observe = true; // what nobody demands is told all the same
+  options.trusted_pem = settings.delivery.trusted_certificates;
   auto any = tls::client_context::create(options);
   if (!any)
     return tl::make_unexpected(any.error());
   options.verify = true;
+  options.observe = false;
+  options.dane = true;
+  auto dane = tls::client_context::create(options);
+  if (!dane)
+    return tl::make_unexpected(dane.error());
+  options.dane = false;
   auto trusted = tls::client_context::create(options);
   if (!trusted)
     return tl::make_unexpected(trusted.error());
   out->any_certificate = std::move(*any);
+  out->dane_certificate = std::move(*dane);
   out->trusted_certificate = std::move(*trusted);
   return out;
 }

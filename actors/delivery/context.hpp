@@ -31,6 +31,7 @@ struct context {
   std::shared_ptr<runtime::actor_slot> resolver_slot;
   std::shared_ptr<const tls::client_context> any_certificate;     ///< RFC 7435: takes every certificate
   std::shared_ptr<const tls::client_context> trusted_certificate; ///< checks chain and name
+  std::shared_ptr<const tls::client_context> dane_certificate;    ///< checks by TLSA records
 
   net::connector_actor connector() const { return caf::actor_cast<net::connector_actor>(connector_slot->get()); }
   dns::resolver_actor resolver() const { return caf::actor_cast<dns::resolver_actor>(resolver_slot->get()); }

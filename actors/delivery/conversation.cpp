@@ -7,6 +7,7 @@
 #include "actors/session/body_stream.hpp"
 #include "base/ip_address.hpp"
 #include "base/log.hpp"
+#include "protocols/mime/seven_bit_writer.hpp"
 #include "protocols/smtp/client_engine.hpp"
 
 namespace merpati::delivery {
@@ -53,6 +54,7 @@ public:
     conversation_over out;
     out.useful = useful_;
     out.tls_failed = tls_failed_;
+    out.encryption = encryption();
     if (const auto& why = engine_.failure()) {
       out.permanent = why->status.starts_with('5');
       out.why = {why->status, remote_, why->text};
@@ -66,11 +68,12 @@ private:
     out.hostname = settings_.shared->own.hostname;
     out.lmtp = settings_.next.protocol == config::hop_protocol::lmtp;
     out.implicit_tls = settings_.next.implicit_tls;
-    switch (settings_.next.tls) {
-    case config::hop_tls::none: out.tls = smtp::client_tls::none; break;
-    case config::hop_tls::may: out.tls = smtp::client_tls::may; break;
-    case config::hop_tls::need:
-    case config::hop_tls::verify: out.tls = smtp::client_tls::need; break;
+    switch (settings_.demand.need) {
+    case tls_need::none: out.tls = smtp::client_tls::none; break;
+    case tls_need::may: out.tls = smtp::client_tls::may; break;
+    case tls_need::any_certificate:
+    case tls_need::authority:
+    case tls_need::dane: out.tls = smtp::client_tls::need; break;
     }
     out.user = settings_.next.user;
     out.password = settings_.next.password;
@@ -79,7 +82,14 @@ private:
     return out;
   }
 
-  bool verifies() const noexcept { return settings_.next.tls == config::hop_tls::verify; }
+  /// What becomes of the wish for TLS, for people.
+  std::string encryption() const {
+    if (tls_failed_)
+      return "none: the TLS handshake failed";
+    const auto* tls = io_.tls();
+    const bool trusted = tls && tls->judgement() == tls::certificate_fault::none;
+    return verdict_of(settings_.demand, tls ? tls->info().version : "", trusted, settings_.tls_failed_before);
+  }
 
   task<void> start_tls() {
     io_.write_soon(engine_.take_output());
@@ -90,9 +100,12 @@ private:
 
   task<void> shake_hands() {
     auto context = settings_.shared->any_certificate;
-    if (verifies())
+    if (settings_.demand.need == tls_need::authority)
       context = settings_.shared->trusted_certificate;
-    auto shaken = co_await io_.start_client_tls(std::move(context), settings_.host_name);
+    else if (settings_.demand.need == tls_need::dane)
+      context = settings_.shared->dane_certificate;
+    auto shaken =
+        co_await io_.start_client_tls(std::move(context), settings_.demand.server_name, settings_.demand.dane);
     if (!shaken) {
       tls_failed_ = true;
       lose("TLS handshake failed: " + shaken.error().what);
@@ -166,7 +179,61 @@ private:
     for (const auto& each : job_->recipients)
       message.to.recipients.push_back(each.details.recipient);
     message.size_bytes = body_->size_bytes();
+    if (engine_.needs_seven_bit(message.to.parameters)) {
+      const bool possible = co_await plan_seven_bit(message.to.parameters.body == smtp::body_type::binary);
+      if (!possible)
+        co_return;
+      message.to.parameters.body = smtp::body_type::seven_bit;
+      if (plan_) {
+        message.size_bytes = plan_->estimated_octets();
+        message.size_estimated = true;
+      }
+    }
     engine_.begin(std::move(message));
+  }
+
+  /// RFC 6152 3: a server that takes no octets above 127 gets a message without them, or none. False: none, as was
+  /// told.
+  task<bool> plan_seven_bit(bool binary) {
+    plan_ = std::make_unique<mime::seven_bit_plan>(binary, settings_.shared->mime);
+    bool readable = co_await read_for_plan(&mime::seven_bit_plan::survey);
+    if (readable && !plan_->end_survey()) {
+      plan_.reset();
+      co_return true;
+    }
+    if (readable)
+      readable = co_await read_for_plan(&mime::seven_bit_plan::measure);
+    if (!readable)
+      co_return false;
+    switch (plan_->decide(engine_.extensions().smtputf8)) {
+    case mime::seven_bit_plan::verdict::convert: break;
+    case mime::seven_bit_plan::verdict::header_is_8bit:
+      report_unfit("5.6.7", "a header of the message needs SMTPUTF8, which the server does not offer");
+      co_return false;
+    case mime::seven_bit_plan::verdict::impossible:
+      report_unfit("5.6.3", "the server takes 7 bits only, and the message can't be converted: " + plan_->obstacle());
+      co_return false;
+    }
+    log::info("delivery: message {} is converted to 7 bits for {}{}", job_->details().message, remote_,
+              plan_->breaks_signature() ? "; a signature in it does not hold any more" : "");
+    co_return true;
+  }
+
+  /// The whole message to a step of the plan. False: it can't be read, as was told.
+  task<bool> read_for_plan(void (mime::seven_bit_plan::*step)(std::string_view)) {
+    std::uint64_t at = 0;
+    while (at < body_->size_bytes()) {
+      auto piece = co_await body_->read(io_, at, body_->size_bytes() - at);
+      if (!piece) {
+        log::error("delivery: message {} can't be read, it goes on waiting: {}", job_->details().message,
+                   piece.error().what);
+        report_unreadable(piece.error().what);
+        co_return false;
+      }
+      (*plan_.*step)(*piece);
+      at += piece->size();
+    }
+    co_return true;
   }
 
   /// Nothing is to be sent now. The engine says `ready` again where the connection is still good.
@@ -179,6 +246,9 @@ private:
   }
 
   task<void> send_body() {
+    std::optional<mime::seven_bit_writer> writer;
+    if (plan_)
+      writer.emplace(*plan_);
     std::uint64_t at = 0;
     while (at < body_->size_bytes() && !engine_lost_) {
       auto piece = co_await body_->read(io_, at, body_->size_bytes() - at);
@@ -190,8 +260,14 @@ private:
         io_.close();
         co_return;
       }
-      engine_.write_body(*piece);
       at += piece->size();
+      if (writer) {
+        std::string converted;
+        writer->write(*piece, converted);
+        engine_.write_body(converted);
+      } else {
+        engine_.write_body(*piece);
+      }
       if (engine_.pending_output() >= output_step)
         co_await send_output();
     }
@@ -206,11 +282,20 @@ private:
   }
 
   void report_unreadable(const std::string& why) {
+    report_untold(smtp::client_verdict::deferred, "4.3.0", "the stored message can't be read: " + why);
+  }
+
+  void report_unfit(const std::string& status, const std::string& why) {
+    report_untold(smtp::client_verdict::failed, status, why);
+  }
+
+  /// For all recipients, without a word to the server.
+  void report_untold(smtp::client_verdict what, const std::string& status, const std::string& why) {
     job_done done = about_connection();
     smtp::client_outcome outcome;
-    outcome.what = smtp::client_verdict::deferred;
-    outcome.status = "4.3.0";
-    outcome.text = "the stored message can't be read: " + why;
+    outcome.what = what;
+    outcome.status = status;
+    outcome.text = why;
     done.outcomes.assign(job_->recipients.size(), outcome);
     tell(std::move(done));
   }
@@ -220,14 +305,14 @@ private:
     done.agent = settings_.agent;
     done.remote = remote_;
     done.reports = engine_.extensions().dsn;
-    if (const auto* tls = io_.tls())
-      done.encryption = tls->info().version + (verifies() ? ", certificate verified" : ", certificate not verified");
+    done.encryption = encryption();
     return done;
   }
 
   void tell(job_done done) {
     job_.reset();
     body_.reset();
+    plan_.reset();
     caf::anon_send(settings_.destination, std::move(done));
   }
 
@@ -237,6 +322,7 @@ private:
   std::string remote_;
   std::shared_ptr<job> job_;
   std::optional<session::body_stream> body_;
+  std::unique_ptr<mime::seven_bit_plan> plan_; ///< of the job, where it is converted
   std::chrono::steady_clock::time_point reply_deadline_ = io_.now() + engine_.timeout();
   std::uint64_t replies_seen_ = 0;
   bool useful_ = false;

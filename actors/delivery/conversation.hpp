@@ -9,6 +9,7 @@
 #include "actors/delivery/context.hpp"
 #include "actors/delivery/destination_actor.hpp"
 #include "actors/delivery/hop.hpp"
+#include "actors/delivery/tls_demand.hpp"
 #include "actors/runtime/session.hpp"
 
 namespace merpati::delivery {
@@ -18,6 +19,7 @@ struct conversation_over {
   bool useful = false; ///< jobs were taken; else `why` tells what kept it from that
   bool permanent = false;
   bool tls_failed = false; ///< the handshake did
+  std::string encryption;  ///< for waiting_details
   reason why;
 };
 
@@ -46,7 +48,9 @@ private:
 struct conversation_settings {
   context_ptr shared;
   hop next;
-  std::string host_name; ///< for TLS and for people
+  tls_demand demand;
+  bool tls_failed_before = false; ///< with the same server, which is why `demand` is none now
+  std::string host_name;          ///< for people
   std::uint64_t agent = 0;
   destination_actor destination;
   std::shared_ptr<farewell> end;

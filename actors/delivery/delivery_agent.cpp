@@ -16,7 +16,8 @@ namespace {
 struct candidate {
   std::string name;
   net::remote_endpoint where;
-  bool without_tls = false; ///< its handshake failed before
+  tls_demand demand;
+  bool tls_failed_before = false; ///< and therefore none is demanded
 };
 
 struct agent_state {
@@ -34,21 +35,37 @@ struct agent_state {
 
 using self_pointer = caf::stateful_actor<agent_state>*;
 
-std::deque<candidate> candidates_of(const hop& next, const mail_hosts& hosts) {
+/// A host whose policy can't be met is left out, which `failure` tells where no other one takes the mail.
+std::deque<candidate> candidates_of(const hop& next, const mail_hosts& hosts, const std::string& domain,
+                                    connection_failed& failure) {
   std::deque<candidate> out;
   if (is_socket_path(next.host)) {
+    mail_host here;
+    here.name = next.host;
+    auto demand = tls_demand_for(next, here, domain);
     net::remote_endpoint where;
     where.path = socket_path(next.host);
-    out.push_back({next.host, std::move(where), false});
+    if (demand)
+      out.push_back({next.host, std::move(where), std::move(*demand), false});
+    else
+      failure.why = demand.error();
     return out;
   }
-  for (const auto& host : hosts)
+  for (const auto& host : hosts) {
+    const auto demand = tls_demand_for(next, host, domain);
+    if (!demand) {
+      log::info("delivery: {} is not used: {}", host.name, demand.error().text);
+      failure.why = demand.error();
+      failure.encryption = "none: the host's policy can't be met";
+      continue;
+    }
     for (const auto& address : host.addresses) {
       net::remote_endpoint where;
       where.address = address;
       where.port = next.port;
-      out.push_back({host.name, std::move(where), false});
+      out.push_back({host.name, std::move(where), *demand, false});
     }
+  }
   return out;
 }
 
@@ -56,13 +73,16 @@ void try_next(self_pointer self);
 
 void begin_conversation(self_pointer self, const candidate& with, net::connected& opened) {
   auto& state = self->state;
-  auto next = state.next;
-  if (with.without_tls)
-    next.tls = config::hop_tls::none;
   state.current = with;
-  conversation_settings talk{
-      state.shared, std::move(next),   with.name,
-      state.number, state.destination, std::make_shared<farewell>(caf::actor_cast<caf::actor>(self), with.name)};
+  conversation_settings talk;
+  talk.shared = state.shared;
+  talk.next = state.next;
+  talk.demand = with.demand;
+  talk.tls_failed_before = with.tls_failed_before;
+  talk.host_name = with.name;
+  talk.agent = state.number;
+  talk.destination = state.destination;
+  talk.end = std::make_shared<farewell>(caf::actor_cast<caf::actor>(self), with.name);
   // The end of the connection says nothing here: it may come before the session's last result. The farewell comes when
   // all copies of `talk` are gone, however that happens.
   auto factory = [talk = std::move(talk)](caf::actor_system& system, net::accepted_connection accepted) {
@@ -103,6 +123,7 @@ void try_next(self_pointer self) {
             log::info("delivery: no connection to {} at {}: {}", with.name, net::to_string(with.where),
                       opened.error().what);
             self->state.failure.permanent = false;
+            self->state.failure.encryption.clear();
             self->state.failure.why = {"4.4.1", "", "no connection to " + with.name + ": " + opened.error().what};
             try_next(self);
           },
@@ -113,11 +134,11 @@ void try_next(self_pointer self) {
           });
 }
 
-caf::behavior run_agent(self_pointer self, context_ptr shared, hop next, const mail_hosts& hosts, std::uint64_t number,
-                        destination_actor destination) {
+caf::behavior run_agent(self_pointer self, context_ptr shared, hop next, const mail_hosts& hosts,
+                        const std::string& domain, std::uint64_t number, destination_actor destination) {
   auto& state = self->state;
   state.shared = std::move(shared);
-  state.left = candidates_of(next, hosts);
+  state.left = candidates_of(next, hosts, domain, state.failure);
   state.next = std::move(next);
   state.number = number;
   state.destination = std::move(destination);
@@ -131,16 +152,17 @@ caf::behavior run_agent(self_pointer self, context_ptr shared, hop next, const m
             }
             auto& failure = self->state.failure;
             // RFC 7435: without encryption is better than not at all, where nothing else was asked for.
-            if (over.tls_failed && self->state.next.tls == config::hop_tls::may && !self->state.next.implicit_tls
-                && !self->state.current.without_tls) {
+            if (over.tls_failed && self->state.current.demand.need == tls_need::may && !self->state.next.implicit_tls) {
               log::info("delivery: {}: {}; once more without TLS", over.why.remote, over.why.text);
-              self->state.current.without_tls = true;
+              self->state.current.demand.need = tls_need::none;
+              self->state.current.tls_failed_before = true;
               self->state.left.push_front(self->state.current);
               return try_next(self);
             }
             // A refusal for good by one host is the word of all of them only when no other takes the mail.
             failure.permanent = over.permanent;
             failure.why = std::move(over.why);
+            failure.encryption = std::move(over.encryption);
             log::info("delivery: {}: {}", failure.why.remote, failure.why.text);
             try_next(self);
           },
@@ -150,8 +172,9 @@ caf::behavior run_agent(self_pointer self, context_ptr shared, hop next, const m
 } // namespace
 
 caf::actor spawn_delivery_agent(caf::actor_system& system, context_ptr shared, hop next, mail_hosts hosts,
-                                std::uint64_t number, destination_actor destination) {
-  return system.spawn(run_agent, std::move(shared), std::move(next), std::move(hosts), number, std::move(destination));
+                                std::string domain, std::uint64_t number, destination_actor destination) {
+  return system.spawn(run_agent, std::move(shared), std::move(next), std::move(hosts), std::move(domain), number,
+                      std::move(destination));
 }
 
 } // namespace merpati::delivery

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include <caf/all.hpp>
 
@@ -18,8 +19,8 @@
 
 namespace merpati::delivery {
 
-/// `number` names it to its destination.
+/// `domain`: of the recipients. `number` names it to its destination.
 caf::actor spawn_delivery_agent(caf::actor_system& system, context_ptr shared, hop next, mail_hosts hosts,
-                                std::uint64_t number, destination_actor destination);
+                                std::string domain, std::uint64_t number, destination_actor destination);
 
 } // namespace merpati::delivery

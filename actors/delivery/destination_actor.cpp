@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "actors/delivery/dane_finder.hpp"
 #include "actors/delivery/delivery_agent.hpp"
 #include "actors/delivery/hop.hpp"
 #include "actors/delivery/host_finder.hpp"
@@ -201,6 +202,9 @@ struct destination_state {
                      : find_addresses(*lookups, shared->resolver(), next.host);
     auto answer = co_await found;
     if (answer) {
+      if (next.tls == config::hop_tls::automatic || next.tls == config::hop_tls::dane)
+        for (auto& each : *answer)
+          each.dane = co_await find_dane(*lookups, shared->resolver(), each, next.port);
       hosts = std::move(*answer);
       hosts_until = self->clock().now() + hosts_age;
       co_return;
@@ -222,7 +226,7 @@ struct destination_state {
     }
     const auto number = ++last_agent;
     auto& made = agents[number];
-    made.handle = spawn_delivery_agent(self->system(), shared, next, *hosts, number, self);
+    made.handle = spawn_delivery_agent(self->system(), shared, next, *hosts, domain, number, self);
     self->monitor(made.handle);
     proceed();
   }
@@ -307,8 +311,8 @@ struct destination_state {
       else if (outcome.what == smtp::client_verdict::failed)
         how = verdict::failed;
       delivered = delivered || outcome.what == smtp::client_verdict::delivered;
-      log::info("delivery: message {} to {} at {}: {}", who.details.message,
-                smtp::write_path(who.details.recipient.address), told.remote, outcome.text);
+      log::info("delivery: message {} to {} at {}: {} (encryption: {})", who.details.message,
+                smtp::write_path(who.details.recipient.address), told.remote, outcome.text, told.encryption);
       if (outcome.unknown)
         log::warning("delivery: message {} may reach {} twice: {}", who.details.message,
                      smtp::write_path(who.details.recipient.address), outcome.text);
@@ -340,16 +344,16 @@ struct destination_state {
     if (others_talk) // it has as many connections as it wants
       return;
     hosts.reset(); // DNS may know better next time
-    fail_all(told.permanent ? verdict::failed : verdict::deferred, told.why);
+    fail_all(told.permanent ? verdict::failed : verdict::deferred, told.why, told.encryption);
   }
 
   /// Nobody talks to us: all that waits has had its attempt.
-  void fail_all(verdict how, const reason& why) {
+  void fail_all(verdict how, const reason& why, const std::string& encryption = {}) {
     if (jobs.empty())
       return;
     attempts_done done{domain, {}};
     for (const auto& each : jobs)
-      add_results(done, *each, how, why, "");
+      add_results(done, *each, how, why, encryption);
     jobs.clear();
     self->send(queue, std::move(done));
   }

@@ -56,6 +56,7 @@ struct connection_failed {
   std::uint64_t agent = 0;
   bool permanent = false;
   reason why;
+  std::string encryption; ///< for waiting_details; empty: it did not come so far
 };
 
 // destination -> queue

@@ -14,7 +14,7 @@ struct hop {
   std::string host; ///< name, numeric address, or "unix:" and a path; empty: as DNS says (MX)
   std::uint16_t port = 25;
   config::hop_protocol protocol = config::hop_protocol::smtp;
-  config::hop_tls tls = config::hop_tls::may;
+  config::hop_tls tls = config::hop_tls::automatic;
   bool implicit_tls = false;
   std::string user;
   std::string password;

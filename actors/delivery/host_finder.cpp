@@ -36,7 +36,26 @@ struct addresses {
   std::vector<std::string> values;
   bool name_exists = true;
   std::string failure; ///< DNS did not answer one of the questions
+  bool secure = true;  ///< every answer was
+  std::string canonical;
 };
+
+/// RFC 7672 2.2.2, 2.2.3: the name at the end of secure CNAME records comes before the host's own; where they lead out
+/// of what is signed, its own alone, if the first of them is signed.
+task<std::vector<std::string>> tlsa_bases(runtime::coroutine_host& host, dns::resolver_actor resolver, std::string name,
+                                          addresses found) {
+  std::vector<std::string> out;
+  if (found.secure && !found.canonical.empty())
+    out.push_back(found.canonical);
+  bool own_name = found.secure;
+  if (!found.secure && !found.canonical.empty()) {
+    auto alias = co_await ask(host, resolver, name, dns::record_type::cname);
+    own_name = alias.records && alias.secure && !alias.records->records.empty();
+  }
+  if (own_name)
+    out.push_back(name);
+  co_return out;
+}
 
 /// RFC 8305 4 in small: the families take turns, IPv6 first.
 std::vector<std::string> alternate(const std::vector<std::string>& six, const std::vector<std::string>& four) {
@@ -61,6 +80,9 @@ task<addresses> addresses_of(runtime::coroutine_host& host, dns::resolver_actor 
       continue;
     }
     out.name_exists = answered.records->name_exists;
+    out.secure = out.secure && answered.secure;
+    if (!answered.canonical.empty())
+      out.canonical = answered.canonical;
     for (const auto& record : answered.records->records)
       by_family[i].push_back(record.value);
   }
@@ -92,7 +114,10 @@ found_hosts of_literal(const std::string& literal, const own_places& own) {
     return permanent("5.1.2", literal + " is an address of no kind that is known");
   if (is_ours(own, address->to_string()))
     return loop(literal);
-  return mail_hosts{{address->to_string(), {address->to_string()}}};
+  mail_host only;
+  only.name = address->to_string();
+  only.addresses = {only.name};
+  return mail_hosts{std::move(only)};
 }
 
 /// RFC 5321 5.1: by preference, at random among equals.
@@ -107,13 +132,18 @@ std::vector<dns::record> in_order(std::vector<dns::record> records, std::uint32_
 
 task<found_hosts> find_addresses(runtime::coroutine_host& host, dns::resolver_actor resolver, std::string name) {
   if (const auto literal = ip_address::parse(name)) {
-    mail_hosts only{{name, {literal->to_string()}}};
-    co_return only;
+    mail_host only;
+    only.name = name;
+    only.addresses = {literal->to_string()};
+    co_return mail_hosts{std::move(only)};
   }
   auto found = co_await addresses_of(host, resolver, name);
   if (!found.values.empty()) {
-    mail_hosts only{{name, std::move(found.values)}};
-    co_return only;
+    mail_host only;
+    only.name = name;
+    only.addresses = found.values;
+    only.tlsa_bases = co_await tlsa_bases(host, resolver, name, std::move(found));
+    co_return mail_hosts{std::move(only)};
   }
   // The name stands in our configuration: that DNS does not know it may be a mistake that will be mended.
   co_return temporary("there is no address for " + name + (found.failure.empty() ? "" : ": " + found.failure));
@@ -128,6 +158,7 @@ task<found_hosts> find_hosts(runtime::coroutine_host& host, dns::resolver_actor 
     co_return temporary("DNS does not tell who takes mail for " + domain + ": " + answered.records.error().what);
   if (!answered.records->name_exists)
     co_return permanent("5.1.2", "there is no domain " + domain);
+  const bool mx_secure = answered.secure;
   auto records = in_order(std::move(answered.records->records), seed);
   if (records.size() == 1 && records.front().value.empty()) // RFC 7505 4.2
     co_return permanent("5.1.10", domain + " takes no mail (null MX)");
@@ -141,7 +172,9 @@ task<found_hosts> find_hosts(runtime::coroutine_host& host, dns::resolver_actor 
   std::string missing;
   for (std::size_t i = 0; i < records.size() && out.size() < hosts_max; ++i) {
     auto found = co_await addresses_of(host, resolver, records[i].value);
-    mail_host candidate{records[i].value, std::move(found.values)};
+    mail_host candidate;
+    candidate.name = records[i].value;
+    candidate.addresses = found.values;
     if (is_ours(own, candidate)) {
       // RFC 5321 5.1: nothing goes to hosts that are not preferred to this one.
       const auto preference = records[i].preference;
@@ -156,10 +189,13 @@ task<found_hosts> find_hosts(runtime::coroutine_host& host, dns::resolver_actor 
     }
     if (!found.failure.empty())
       failure = found.failure;
-    if (candidate.addresses.empty())
+    if (candidate.addresses.empty()) {
       missing = candidate.name;
-    else
-      out.push_back(std::move(candidate));
+      continue;
+    }
+    if (mx_secure) // RFC 7672 2.1.1: who could forge the MX records could name a host with TLSA records
+      candidate.tlsa_bases = co_await tlsa_bases(host, resolver, candidate.name, std::move(found));
+    out.push_back(std::move(candidate));
   }
   if (!out.empty())
     co_return out;

@@ -12,12 +12,31 @@
 #include "actors/dns/resolver_actor.hpp"
 #include "actors/runtime/coroutine_host.hpp"
 #include "actors/runtime/task.hpp"
+#include "protocols/tls/tlsa.hpp"
 
 namespace merpati::delivery {
+
+enum class dane_state : std::uint8_t {
+  absent,   ///< no secure TLSA records
+  usable,   ///< some that a certificate can be checked against
+  unusable, ///< secure ones, but none of these
+  failed,   ///< DNS did not tell, or its answer is forged
+};
+
+/// What TLSA records say of a host.
+struct dane_finding {
+  dane_state what = dane_state::absent;
+  std::string base;                      ///< the name that they were found under (RFC 7672 2.2.3)
+  std::vector<tls::tlsa_record> records; ///< the usable ones
+  std::string why;                       ///< of `failed`
+};
 
 struct mail_host {
   std::string name;                   ///< for TLS and for people; of an address literal: the address
   std::vector<std::string> addresses; ///< numeric, in the order to try; at least one
+  /// Where TLSA records may be, in the order to look. Empty: an answer on the way to this host was not signed.
+  std::vector<std::string> tlsa_bases;
+  dane_finding dane;
 };
 
 /// Hosts in the order to try, at least one.

@@ -80,6 +80,7 @@ std::optional<record> read_record(record_type type, std::string_view octets) {
   switch (type) {
   case record_type::a: value = read_address(AF_INET, 4, octets); break;
   case record_type::aaaa: value = read_address(AF_INET6, 16, octets); break;
+  case record_type::cname:
   case record_type::ptr: value = read_name(octets); break;
   case record_type::txt: value = read_text(octets); break;
   case record_type::tlsa: value = std::string(octets); break;

@@ -12,10 +12,10 @@
 namespace merpati::dns {
 
 /// RFC 1035 3.2.2, RFC 3596 2.1, RFC 6698 7.1
-enum class record_type : std::uint16_t { a = 1, ptr = 12, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
+enum class record_type : std::uint16_t { a = 1, cname = 5, ptr = 12, mx = 15, txt = 16, aaaa = 28, tlsa = 52 };
 
 struct record {
-  /// A, AAAA: the numeric address. PTR, MX: the name, lower case, without a dot at its end ("" is the root).
+  /// A, AAAA: the numeric address. CNAME, PTR, MX: the name, lower case, without a dot at its end ("" is the root).
   /// TXT: the character-strings joined. TLSA: the octets as they travel.
   std::string value;
   std::uint16_t preference = 0; ///< of MX
@@ -34,6 +34,7 @@ struct answer {
   result<record_set> records = fail(errc::internal, "no answer");
   bool secure = false; ///< validated by DNSSEC; also of an answer that there is nothing
   std::uint32_t ttl_s = 0;
+  std::string canonical; ///< where CNAME records lead, lower case, without a dot at its end; empty: none were there
 };
 
 constexpr std::size_t records_max = 256;      ///< of one answer: more than a name of any use has

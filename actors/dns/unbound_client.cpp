@@ -11,6 +11,8 @@
 #include <unbound.h>
 #include <unistd.h>
 
+#include "base/ascii.hpp"
+
 namespace merpati::dns {
 
 namespace {
@@ -32,6 +34,14 @@ answer failed(errc code, std::string what) {
   return out;
 }
 
+/// Lower case, without a dot at its end.
+std::string plain_name(const char* text) {
+  auto out = ascii::lower(text);
+  if (out.ends_with('.'))
+    out.pop_back();
+  return out;
+}
+
 answer read_answer(record_type type, const ub_result& from) {
   if (from.bogus != 0) // RFC 4035 5.5
     return failed(errc::unavailable, from.why_bogus ? from.why_bogus : "the answer's signatures are bogus");
@@ -40,6 +50,11 @@ answer read_answer(record_type type, const ub_result& from) {
   answer out;
   out.secure = from.secure != 0;
   out.ttl_s = static_cast<std::uint32_t>(std::max(from.ttl, 0));
+  if (from.canonname != nullptr) {
+    out.canonical = plain_name(from.canonname);
+    if (out.canonical == plain_name(from.qname))
+      out.canonical.clear();
+  }
   record_set set;
   set.name_exists = from.nxdomain == 0;
   for (std::size_t i = 0; from.havedata != 0 && from.data[i] != nullptr && set.records.size() < records_max; ++i) {

@@ -20,7 +20,7 @@ struct delivery_progress {
   std::string status;      ///< RFC 3463, such as "4.4.1"; empty before the first attempt
   std::string remote;      ///< who answered, such as "mx.example.net [192.0.2.25]"; empty: nobody did
   std::string outcome;     ///< what it said, or what went wrong before; one line
-  std::string encryption;  ///< of the last attempt, such as "TLSv1.3, certificate not verified"; empty: none
+  std::string encryption;  ///< of the last attempt, such as "TLSv1.3, DANE verified"; empty: it did not come so far
   bool held = false;       ///< an administrator holds it: no attempts
   bool given_up = false;   ///< an administrator wants it returned to its sender
   bool delay_told = false; ///< the sender knows that it waits

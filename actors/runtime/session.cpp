@@ -124,8 +124,8 @@ task<result<void>> session_io::start_tls(std::shared_ptr<const tls::server_conte
   co_return shaken;
 }
 task<result<void>> session_io::start_client_tls(std::shared_ptr<const tls::client_context> context,
-                                                std::string server_name) {
-  if (auto begun = core_.begin_tls(tls::stream::client(std::move(context), server_name)); !begun)
+                                                std::string server_name, std::shared_ptr<const tls::dane_check> dane) {
+  if (auto begun = core_.begin_tls(tls::stream::client(std::move(context), server_name, dane.get())); !begun)
     co_return begun;
   auto shaken = co_await handshake_awaiter(core_);
   co_return shaken;

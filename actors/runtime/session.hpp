@@ -118,9 +118,10 @@ public:
   /// errc::invalid: handshake failed; errc::unavailable: closed or too slow. After an error only the end is left.
   [[nodiscard]] task<result<void>> start_tls(std::shared_ptr<const tls::server_context> context, std::string alpn = {});
   /// Client side, over a connection of ours: what is pending goes out in clear, clear-text input that was read ahead is
-  /// DROPPED, then the handshake. `server_name` as in tls::stream::client. Errors as start_tls().
+  /// DROPPED, then the handshake. `server_name`, `dane` as in tls::stream::client. Errors as start_tls().
   [[nodiscard]] task<result<void>> start_client_tls(std::shared_ptr<const tls::client_context> context,
-                                                    std::string server_name);
+                                                    std::string server_name,
+                                                    std::shared_ptr<const tls::dane_check> dane = nullptr);
   /// Sends what is pending as it is; from then on all is compressed, in both directions (RFC 4978). Once.
   void start_compression();
   /// The TLS stream once established, for info() and channel bindings; null in clear.

@@ -107,8 +107,9 @@ public:
   const std::optional<client_failure>& failure() const noexcept { return failure_; }
   const client_extensions& extensions() const noexcept { return offered_; }
   bool is_tls_active() const noexcept { return tls_; }
-  /// After `ready`: the server does not take 8-bit bodies, and a message with these parameters may have one. It should
-  /// be begun as one with body_type::seven_bit that was converted (RFC 6152 3); sent as it is otherwise, without BODY.
+  /// After `ready`: the server does not take 8-bit bodies, or not binary ones, and a message with these parameters may
+  /// have one, for clients send octets above 127 without a word about them. It should be looked at and converted where
+  /// it needs that (RFC 6152 3, RFC 3030 3), and begun as one of body_type::seven_bit.
   bool needs_seven_bit(const mail_parameters& parameters) const noexcept;
 
 private:

@@ -167,7 +167,7 @@ bool client_engine::in_chunks() const noexcept {
 }
 
 bool client_engine::needs_seven_bit(const mail_parameters& p) const noexcept {
-  return p.body == body_type::eight_bit && !offered_.eight_bit_mime;
+  return !offered_.eight_bit_mime || (p.body == body_type::binary && !(offered_.binary_mime && offered_.chunking));
 }
 
 bool client_engine::any_accepted() const {

@@ -239,10 +239,16 @@ result<std::shared_ptr<const client_context>> client_context::create(client_opti
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   if (options.tls12_only)
     SSL_CTX_set_max_proto_version(context.get(), TLS1_2_VERSION);
-  if (options.verify) {
+  if ((options.verify || options.observe) && !options.dane)
     if (auto trusted = trust(context.get(), options.trusted_pem); !trusted)
       return tl::unexpected<error>(std::move(trusted.error()));
+  if (options.verify)
     SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  if (options.dane) {
+    if (SSL_CTX_dane_enable(context.get()) != 1)
+      return fail(errc::internal, "OpenSSL cannot be set up for DANE: " + last_error_text());
+    // RFC 7672 3.1.1: of usage 3 the record alone counts, neither names nor dates.
+    SSL_CTX_dane_set_flags(context.get(), DANE_FLAG_NO_DANE_EE_NAMECHECKS);
   }
   auto list = alpn_list(options.alpn);
   if (!list)
@@ -253,7 +259,7 @@ result<std::shared_ptr<const client_context>> client_context::create(client_opti
                                  static_cast<unsigned>(list->size()))
              != 0)
     return fail(errc::invalid, "the ALPN names cannot be used: " + last_error_text());
-  return std::shared_ptr<const client_context>(new client_context(std::move(context), options.verify));
+  return std::shared_ptr<const client_context>(new client_context(std::move(context), options.verify, options.observe));
 }
 
 } // namespace merpati::tls

@@ -46,7 +46,9 @@ private:
 
 /// How a client judges the server's certificate.
 struct client_options {
-  bool verify = true;      ///< chain and host name; false for opportunistic TLS and for tests
+  bool verify = true;   ///< chain and host name; false for opportunistic TLS and for tests
+  bool observe = false; ///< without `verify`: they are checked all the same, and stream::judgement() tells the outcome
+  bool dane = false;    ///< with `verify`: streams are given a dane_check, and no authority is trusted
   std::string trusted_pem; ///< CA certificates; empty: the system's store
   std::vector<std::string> alpn;
   bool tls12_only = false;
@@ -60,11 +62,14 @@ public:
   client_context& operator=(const client_context&) = delete;
   ssl_ctx_st* get() const noexcept { return context_.get(); }
   bool verifies() const noexcept { return verify_; }
+  bool observes() const noexcept { return observe_; }
 
 private:
-  client_context(ssl_ctx_ptr context, bool verify) : context_(std::move(context)), verify_(verify) {}
+  client_context(ssl_ctx_ptr context, bool verify, bool observe)
+      : context_(std::move(context)), verify_(verify), observe_(observe) {}
   ssl_ctx_ptr context_;
   bool verify_;
+  bool observe_;
 };
 
 } // namespace merpati::tls

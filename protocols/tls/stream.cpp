@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/objects.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include "base/ascii.hpp"
 #include "protocols/tls/openssl_support.hpp"
@@ -137,7 +138,8 @@ struct stream::session {
   std::shared_ptr<const client_context> client;
   stream_link link;
   stream_state state = stream_state::handshaking;
-  ssl_ptr ssl; // after all that its callbacks use
+  bool checked = false; // a client's: the certificate is
+  ssl_ptr ssl;          // after all that its callbacks use
 
   bool attach(ssl_ctx_st* context) {
     ssl.reset(SSL_new(context));
@@ -152,6 +154,26 @@ struct stream::session {
     return true;
   }
 
+  /// RFC 7672 3.2
+  result<void> set_dane(const std::string& base, const dane_check& check) {
+    if (SSL_dane_enable(ssl.get(), base.c_str()) != 1)
+      return fail(errc::invalid, "DANE can't be used: " + last_error_text());
+    std::size_t added = 0;
+    for (const auto& each : check.records) {
+      const auto* data = reinterpret_cast<const unsigned char*>(each.data.data());
+      if (SSL_dane_tlsa_add(ssl.get(), each.usage, each.selector, each.matching, data, each.data.size()) == 1)
+        ++added;
+    }
+    ERR_clear_error();
+    // Without a record OpenSSL would fall back to authorities, of which none is trusted here.
+    if (added == 0)
+      return fail(errc::invalid, "no TLSA record can be used");
+    for (const auto& name : check.names)
+      if (SSL_add1_host(ssl.get(), name.c_str()) != 1)
+        return fail(errc::invalid, "not a host name to verify: " + last_error_text());
+    return {};
+  }
+
   /// What an unsuccessful call means: wait for more input, an orderly end, or a broken session.
   result<void> after(int outcome, const char* doing) {
     switch (SSL_get_error(ssl.get(), outcome)) {
@@ -160,7 +182,10 @@ struct stream::session {
     default: break;
     }
     state = stream_state::failed;
-    return fail(errc::invalid, std::string(doing) + ": " + last_error_text());
+    auto text = last_error_text();
+    if (const auto verified = SSL_get_verify_result(ssl.get()); client && client->verifies() && verified != X509_V_OK)
+      text += std::string(" (") + X509_verify_cert_error_string(verified) + ")";
+    return fail(errc::invalid, std::string(doing) + ": " + text);
   }
 };
 
@@ -180,7 +205,8 @@ result<stream> stream::server(std::shared_ptr<const server_context> context, std
   return stream(std::move(made));
 }
 
-result<stream> stream::client(std::shared_ptr<const client_context> context, std::string_view server_name) {
+result<stream> stream::client(std::shared_ptr<const client_context> context, std::string_view server_name,
+                              const dane_check* dane) {
   auto made = std::make_unique<session>();
   made->client = std::move(context);
   if (!made->attach(made->client->get()))
@@ -190,6 +216,14 @@ result<stream> stream::client(std::shared_ptr<const client_context> context, std
     return fail(errc::invalid, "not a host name for SNI: " + last_error_text());
   if (made->client->verifies() && SSL_set1_host(made->ssl.get(), name.c_str()) != 1)
     return fail(errc::invalid, "not a host name to verify: " + last_error_text());
+  // An address has no name to check: for a context that only looks, that is no reason to do without TLS.
+  if (made->client->observes() && SSL_set1_host(made->ssl.get(), name.c_str()) == 1)
+    made->checked = true;
+  if (dane != nullptr)
+    if (auto set = made->set_dane(name, *dane); !set)
+      return tl::make_unexpected(set.error());
+  made->checked = made->checked || made->client->verifies();
+  SSL_set_hostflags(made->ssl.get(), X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   SSL_set_connect_state(made->ssl.get());
   return stream(std::move(made));
 }
@@ -269,6 +303,28 @@ stream_info stream::info() const {
   if (alpn_size > 0)
     info.alpn.assign(reinterpret_cast<const char*>(alpn), alpn_size);
   return info;
+}
+
+certificate_fault stream::judgement() const {
+  SSL* ssl = session_->ssl.get();
+  // OpenSSL's result is "good" as long as nothing was checked, and keeps no certificate that it refused.
+  const auto verified = SSL_get_verify_result(ssl);
+  if (!session_->checked || (verified == X509_V_OK && SSL_get0_peer_certificate(ssl) == nullptr))
+    return certificate_fault::not_checked;
+  switch (verified) {
+  case X509_V_OK: return certificate_fault::none;
+  case X509_V_ERR_CERT_HAS_EXPIRED: return certificate_fault::expired;
+  case X509_V_ERR_HOSTNAME_MISMATCH:
+  case X509_V_ERR_IP_ADDRESS_MISMATCH: return certificate_fault::wrong_name;
+  case X509_V_ERR_DANE_NO_MATCH:
+  case X509_V_ERR_CERT_UNTRUSTED:
+  case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+  case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+  case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+  case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return certificate_fault::not_trusted;
+  default: return certificate_fault::other;
+  }
 }
 
 std::string stream::tls_exporter() const {

@@ -10,6 +10,7 @@
 
 #include "base/result.hpp"
 #include "protocols/tls/context.hpp"
+#include "protocols/tls/tlsa.hpp"
 
 struct ssl_st;
 
@@ -31,6 +32,16 @@ enum class stream_state : std::uint8_t {
   failed  ///< fatal alert sent or received, or garbage; nothing can be read or written any more
 };
 
+/// What is known of the peer's certificate, at a client.
+enum class certificate_fault : std::uint8_t {
+  none,        ///< it was checked and is good
+  not_checked, ///< or the handshake did not come so far
+  expired,
+  wrong_name,
+  not_trusted, ///< by no authority that counts, or by no TLSA record
+  other,
+};
+
 class stream {
 public:
   /// A server's end. `alpn`: the one protocol name this port speaks ("imap", "pop3", ...). A client that offers ALPN
@@ -38,7 +49,9 @@ public:
   static result<stream> server(std::shared_ptr<const server_context> context, std::string_view alpn = {});
   /// A client's end; its first flight is made by start(). `server_name` is sent as SNI and, when the context verifies,
   /// checked against the certificate.
-  static result<stream> client(std::shared_ptr<const client_context> context, std::string_view server_name);
+  /// `dane`: for a context that was made for it; the certificate has to match one of its records (RFC 7672 2.3.2).
+  static result<stream> client(std::shared_ptr<const client_context> context, std::string_view server_name,
+                               const dane_check* dane = nullptr);
 
   ~stream();
   stream(stream&&) noexcept;
@@ -60,6 +73,8 @@ public:
 
   stream_state state() const noexcept;
   stream_info info() const;
+  /// At a client, also after a handshake that failed.
+  certificate_fault judgement() const;
 
   /// Channel bindings for SASL SCRAM-*-PLUS. Empty when there is none (handshake unfinished, or TLS 1.2 without the
   /// extended master secret).

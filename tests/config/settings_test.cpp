@@ -399,6 +399,28 @@ TEST_CASE("how mail is received, and who may send as whom") {
         == "9: addresses in [[delegation]] is a text, not a list of texts; write a list of texts");
 }
 
+TEST_CASE("what TLS mail leaves with") {
+  test::temporary_folder folder;
+  std::ofstream(folder.path() / "authorities.pem") << "PEM";
+  const auto file = (folder.path() / "merpati.toml").string();
+  CHECK(config::parse(good_head + good_listener, file)->delivery.tls == config::hop_tls::automatic);
+  const auto s = config::parse(good_head + good_listener + R"([delivery]
+tls = "dane"
+ca_file = "authorities.pem"
+[[route]]
+domain = "example.net"
+[[route]]
+domain = "example.com"
+tls = "auto"
+)",
+                               file);
+  REQUIRE(s);
+  CHECK(s->delivery.tls == config::hop_tls::dane);
+  CHECK(s->delivery.trusted_certificates == "PEM");
+  CHECK(s->delivery.routes[0].tls == config::hop_tls::dane);
+  CHECK(s->delivery.routes[1].tls == config::hop_tls::automatic);
+}
+
 TEST_CASE("how mail leaves") {
   test::temporary_folder folder;
   std::ofstream(folder.path() / "password") << "open sesame\nmore\n";
@@ -443,6 +465,9 @@ password_file = "password"
   CHECK(d.routes[1].user == "merpati");
   CHECK(d.routes[1].password == "open sesame");
 
+  CHECK(only_error("[delivery]\nca_file = \"nowhere.pem\"\n")
+        == "8: no certificates can be read from /etc/merpati/nowhere.pem; name a PEM file of authorities, readable for "
+           "the user that runs merpati, or remove the line");
   CHECK(only_error("[delivery]\nfirst_retry_seconds = 20000\n")
         == "7: longest_retry_seconds in [delivery] is below first_retry_seconds; write 20000 or more");
   CHECK(only_error("[[route]]\nhost = \"h.example\"\n")

@@ -1,6 +1,8 @@
 """Mail on its way out: to another Merpati, to servers that refuse, wait, lie or break off, through a restart by SIGKILL."""
 
+import base64
 import contextlib
+import email
 import select
 import smtplib
 import socket
@@ -95,12 +97,12 @@ class DeliveryTest(unittest.TestCase):
         daemon.start()
         return daemon
 
-    def send(self, daemon, to, subject="hello", options=(), rcpt_options=()):
+    def send(self, daemon, to, subject="hello", options=(), rcpt_options=(), text=None):
         with smtplib.SMTP("127.0.0.1", daemon.ports["submission"], "localhost", timeout=60) as client:
             client.starttls(context=daemon.client_tls())
             client.login(address("alice"), PASSWORDS["alice"])
-            client.sendmail(address("alice"), to, f"From: {address('alice')}\r\nSubject: {subject}\r\n\r\nHello\r\n.dot\r\n",
-                            options, rcpt_options)
+            text = text or f"From: {address('alice')}\r\nSubject: {subject}\r\n\r\nHello\r\n.dot\r\n"
+            client.sendmail(address("alice"), to, text, options, rcpt_options)
 
     def test_success_in_a_mailbox_here_is_told_to_who_asked(self):
         daemon = self.site({})
@@ -265,6 +267,43 @@ class DeliveryTest(unittest.TestCase):
             self.send(daemon, ["bob@far.example"])
         eventually(lambda: len(far.messages) == 5, "all five")
         self.assertEqual({number for number, line in far.heard}, {0})
+        daemon.stop()
+
+    def test_a_server_without_8bitmime_gets_7_bits(self):
+        far = self.server(polite)
+        daemon = self.site({"far.example": far.port})
+        picture = bytes(range(256)) * 10
+        parts = [("text/plain; charset=utf-8", "8bit", "Grüße aus der Ferne, und sonst nichts weiter\r\n".encode()),
+                 ("text/plain", "7bit", b"plain = plain\r\n"),
+                 ("text/html; charset=koi8-r", "8bit", "привет\r\n".encode("koi8-r") * 5_000)]
+        text = f"From: {address('alice')}\r\nSubject: parts\r\nMIME-Version: 1.0\r\n".encode()
+        text += b"Content-Type: multipart/mixed; boundary=outer\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        for kind, encoding, body in parts:
+            text += f"--outer\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() + body + b"\r\n"
+        text += b"--outer\r\nContent-Type: image/x-dot\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        text += base64.encodebytes(picture).replace(b"\n", b"\r\n") + b"--outer--\r\n"
+        self.send(daemon, ["bob@far.example"], options=["BODY=8BITMIME"], text=text)
+        eventually(lambda: far.messages, "the message")
+        got = far.messages[0]
+        self.assertTrue(got.isascii())
+        self.assertLessEqual(max(map(len, got.split(b"\r\n"))), 998)
+        self.assertFalse([line for _, line in far.heard if "8BITMIME" in line])
+        leaves = email.message_from_bytes(got).get_payload()
+        self.assertEqual([leaf["Content-Transfer-Encoding"] for leaf in leaves],
+                         ["quoted-printable", "7bit", "base64", "base64"])
+        # Of a body at the end of a part Python keeps the line end of its own only.
+        self.assertEqual([leaf.get_payload(decode=True) for leaf in leaves[:3]], [body for _, _, body in parts])
+        self.assertEqual(leaves[3].get_payload(decode=True), picture)
+        daemon.stop()
+
+    def test_a_header_of_8_bits_comes_back_where_smtputf8_is_not_offered(self):
+        far = self.server(polite)
+        daemon = self.site({"far.example": far.port})
+        text = f"From: {address('alice')}\r\nSubject: Grüße\r\n\r\nHello\r\n".encode()
+        self.send(daemon, ["bob@far.example"], options=["BODY=8BITMIME"], text=text)
+        report = eventually(lambda: daemon.messages("alice"), "alice has a report")[0]
+        self.assertIn(b"Status: 5.6.7", report)
+        self.assertEqual(far.messages, [])
         daemon.stop()
 
 

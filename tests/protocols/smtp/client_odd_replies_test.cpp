@@ -171,6 +171,23 @@ TEST_CASE("a message that is not as long as it was announced never goes out in a
   }
 }
 
+TEST_CASE("which servers need a message of 7 bits", "[client]") {
+  const auto needs = [](std::string_view extensions, body_type body) {
+    client_engine engine(options_for(false));
+    engine.feed("220 far\r\n");
+    engine.feed(extensions);
+    REQUIRE(engine.next() == client_step::ready);
+    mail_parameters p;
+    p.body = body;
+    return engine.needs_seven_bit(p);
+  };
+  CHECK(needs("250 far\r\n", body_type::eight_bit));
+  CHECK_FALSE(needs("250-far\r\n250 8BITMIME\r\n", body_type::eight_bit));
+  CHECK_FALSE(needs("250-far\r\n250 8BITMIME\r\n", body_type::seven_bit));
+  CHECK(needs("250-far\r\n250-8BITMIME\r\n250 BINARYMIME\r\n", body_type::binary));
+  CHECK_FALSE(needs("250-far\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 BINARYMIME\r\n", body_type::binary));
+}
+
 TEST_CASE("a message whose size is an estimate goes with DATA", "[client]") {
   client_engine engine(options_for(false));
   engine.feed(
@@ -180,7 +197,7 @@ TEST_CASE("a message whose size is an estimate goes with DATA", "[client]") {
   m.to.parameters.body = body_type::eight_bit;
   CHECK(engine.needs_seven_bit(m.to.parameters));
   m.to.parameters.body = body_type::seven_bit;
-  CHECK_FALSE(engine.needs_seven_bit(m.to.parameters));
+  CHECK(engine.needs_seven_bit(m.to.parameters)); // clients say nothing and send octets above 127
   m.size_estimated = true;
   engine.begin(m);
   REQUIRE(engine.next() == client_step::send_body);

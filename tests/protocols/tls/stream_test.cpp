@@ -347,3 +347,23 @@ TEST_CASE("an idle established stream is small") {
   CHECK(each < 20 * 1024);
 #endif
 }
+
+TEST_CASE("a client that only looks tells what it saw, and talks all the same") {
+  const auto certificate = make_certificate({"mail.example.org"});
+  tls::client_options options;
+  options.verify = false;
+  options.observe = true;
+  options.trusted_pem = certificate.chain_pem;
+  using tls::certificate_fault;
+  const auto judged = [&](const tls::certificate_source& shown, std::string_view name) {
+    pair p(server({shown}), client(options), name);
+    p.begin();
+    CHECK(p.client.state() == tls::stream_state::established);
+    return p.client.judgement();
+  };
+  CHECK(judged(certificate, "mail.example.org") == certificate_fault::none);
+  CHECK(judged(certificate, "other.example.org") == certificate_fault::wrong_name);
+  CHECK(judged(make_certificate({"mail.example.org"}), "mail.example.org") == certificate_fault::not_trusted);
+  options.observe = false;
+  CHECK(judged(certificate, "mail.example.org") == certificate_fault::not_checked);
+}
