@@ -37,17 +37,24 @@ bool allows_no_encoding(const part& node) noexcept {
 
 } // namespace
 
+void octet_tally::count_bare_newline() noexcept {
+  bare_newline = true;
+  ++unprintable;
+}
+
 void octet_tally::look_at(std::string_view more) noexcept {
   octets += more.size();
   for (const char c : more) {
     if (c == '\n') {
-      bare_newline = bare_newline || !after_cr_;
+      if (!after_cr_)
+        count_bare_newline();
       long_line = long_line || line_octets_ > longest_line + (after_cr_ ? 1 : 0);
       line_octets_ = 0;
       after_cr_ = false;
       continue;
     }
-    bare_newline = bare_newline || after_cr_;
+    if (after_cr_)
+      count_bare_newline();
     after_cr_ = c == '\r';
     ++line_octets_;
     eight_bit = eight_bit || static_cast<unsigned char>(c) > 0x7f;
@@ -58,7 +65,8 @@ void octet_tally::look_at(std::string_view more) noexcept {
 }
 
 void octet_tally::finish() noexcept {
-  bare_newline = bare_newline || after_cr_;
+  if (after_cr_)
+    count_bare_newline();
   long_line = long_line || line_octets_ > longest_line;
   after_cr_ = false;
   line_octets_ = 0;

@@ -32,6 +32,8 @@ struct octet_tally {
   void finish() noexcept;
 
 private:
+  void count_bare_newline() noexcept;
+
   std::uint64_t line_octets_ = 0;
   bool after_cr_ = false;
 };

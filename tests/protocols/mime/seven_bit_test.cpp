@@ -175,6 +175,11 @@ TEST_CASE("what may not be encoded can't be converted") {
   CHECK(convert("Content-Transfer-Encoding: x-own\r\n\r\n\xff\r\n").starts_with("<its part"));
 }
 
+TEST_CASE("line ends of half a kind count as what has to be written in three octets") {
+  const std::string lines = std::string(400, '\n') + std::string(400, '\r');
+  CHECK(convert("\r\n" + lines, whole, false, true).find("base64") != std::string::npos); // the estimate is checked too
+}
+
 TEST_CASE("a signature that can't hold is told of") {
   CHECK_FALSE(breaks_signature("Subject: a\r\n\r\n\xff\r\n"));
   CHECK(breaks_signature("DKIM-Signature: v=1\r\n\r\n\xff\r\n"));
