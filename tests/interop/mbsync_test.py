@@ -123,6 +123,42 @@ class MbsyncTest(unittest.TestCase):
         self.sync()
         self.assertEqual((self.far(), self.near()), before)
 
+    def set_near(self, subject, flags):
+        file, _ = self.near()[subject]
+        file.rename(file.parent.parent / "cur" / (file.name.partition(":2,")[0] + ":2," + flags))
+
+    def change_far(self, subject, flags, expunge=False):
+        uid = self.far()[subject][0]
+        self.client.uid("STORE", uid, "+FLAGS", f"({flags})")
+        if expunge:
+            self.assertEqual(self.client.expunge()[0], "OK")
+
+    def test_a_message_changed_on_both_sides(self):
+        subjects = ("other flags", "same flag", "gone from both", "gone here, changed there", "changed here, gone there")
+        for subject in subjects:
+            self.append(subject)
+        self.sync()
+        self.set_near("other flags", "S")
+        self.change_far("other flags", r"\Flagged")
+        self.set_near("same flag", "R")
+        self.change_far("same flag", r"\Answered")
+        self.near()["gone from both"][0].unlink()
+        self.change_far("gone from both", r"\Deleted", expunge=True)
+        self.near()["gone here, changed there"][0].unlink()
+        self.change_far("gone here, changed there", r"\Seen")
+        self.set_near("changed here, gone there", "F")
+        self.change_far("changed here, gone there", r"\Deleted", expunge=True)
+        self.sync()
+        far, near = self.far(), self.near()
+        self.assertEqual(set(far), {"other flags", "same flag"})
+        self.assertEqual(set(near), set(far))
+        for flag in (r"\Flagged", r"\Seen"):
+            self.assertIn(flag, far["other flags"][1])
+        self.assertIn(r"\Answered", far["same flag"][1])
+        self.assertEqual({subject: set(flags) for subject, (_, flags) in near.items()}, {"other flags": set("FS"), "same flag": {"R"}})
+        self.sync()
+        self.assertEqual((self.far(), self.near()), (far, near))
+
     def test_a_few_hundred_messages(self):
         for number in range(150):
             self.append(f"far {number}")
