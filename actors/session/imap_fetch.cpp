@@ -41,6 +41,11 @@ runtime::task<imap::reply> imap_service::serve(imap::commands::fetch command) {
   auto ids = resolve(command.set, command.uid);
   if (!ids)
     co_return imap::bad(ids.error().what);
+  if (command.partial) { // before CHANGEDSINCE (RFC 9394 3.4)
+    const auto [begin, length] = imap::slice_of(*command.partial, ids->size());
+    const auto first = ids->begin() + static_cast<std::ptrdiff_t>(begin);
+    *ids = std::vector<uid>(first, first + static_cast<std::ptrdiff_t>(length));
+  }
   if (command.changed_since) // RFC 7162 3.1.4.1
     std::erase_if(
         *ids, [&](uid id) { return open_->view->at(*open_->view->find(id)).changed.value <= *command.changed_since; });

@@ -160,7 +160,29 @@ inline constexpr std::uint8_t max = 2;
 inline constexpr std::uint8_t all = 4;
 inline constexpr std::uint8_t count = 8;
 inline constexpr std::uint8_t save = 16;
+inline constexpr std::uint8_t partial = 32; ///< with commands::search::partial
 } // namespace search_return
+
+/// Some of a list of results (RFC 9394 4): from `first` to `last`, both from 1 on, first <= last; counted from the end
+/// when `from_end`.
+struct result_range {
+  bool from_end = false;
+  std::uint32_t first = 0;
+  std::uint32_t last = 0;
+  bool operator==(const result_range&) const = default;
+};
+
+/// Where `range` begins in a list of `count` results, and how many of its results are there.
+struct result_slice {
+  std::size_t begin = 0;
+  std::size_t length = 0;
+};
+constexpr result_slice slice_of(const result_range& range, std::size_t count) noexcept {
+  if (range.first > count)
+    return {};
+  const std::size_t last = range.last < count ? range.last : count;
+  return {range.from_end ? count - last : range.first - 1, last - range.first + 1};
+}
 
 // ---- SORT and THREAD (RFC 5256, RFC 5957) ----
 
@@ -329,7 +351,8 @@ struct search {
   bool uid = false;         ///< answers are UIDs
   bool extended = false;    ///< RETURN was given, or IMAP4rev2 is enabled: answer with ESEARCH
   std::uint8_t returns = 0; ///< bits of namespace search_return; ALL when RETURN () was empty
-  search_key key;           ///< strings already in UTF-8
+  std::optional<result_range> partial;
+  search_key key; ///< strings already in UTF-8
   bool operator==(const search&) const = default;
 };
 struct sort {
@@ -352,6 +375,7 @@ struct fetch {
   fetch_items items;                          ///< has the UID bit when `uid`
   std::optional<std::uint64_t> changed_since; ///< RFC 7162 3.1.4.1
   bool vanished = false;                      ///< those that are gone since then too (RFC 7162 3.2.6)
+  std::optional<result_range> partial;        ///< of UID FETCH: some of the messages named (RFC 9394 3.3)
   bool operator==(const fetch&) const = default;
 };
 struct store {

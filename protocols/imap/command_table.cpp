@@ -92,6 +92,7 @@ constexpr capability_row capabilities[] = {
     {"REPLACE", always},     // RFC 8508
     {"ESEARCH", always},
     {"SEARCHRES", [](const situation& s) { return s.options.offer_searchres; }},
+    {"PARTIAL", always}, // RFC 9394
     {"WITHIN", always},
     {"CHILDREN", always}, // RFC 3348
     {"LIST-EXTENDED", always},

@@ -1,4 +1,5 @@
-// FETCH (RFC 9051 6.4.5) with RFC 3501's RFC822 items, BINARY (RFC 3516), MODSEQ (RFC 7162) and the ids of RFC 8474.
+// FETCH (RFC 9051 6.4.5) with RFC 3501's RFC822 items, BINARY (RFC 3516), MODSEQ (RFC 7162), PARTIAL (RFC 9394) and the
+// ids of RFC 8474.
 #include "base/ascii.hpp"
 #include "protocols/imap/grammar.hpp"
 
@@ -201,8 +202,11 @@ void parse(reader& in, commands::fetch& c) {
       c.items.attributes |= fetch_attribute::modseq; // RFC 7162 3.1.4.1
     } else if (!c.vanished && c.uid && in.accept_word("VANISHED")) {
       c.vanished = true;
+    } else if (!c.partial && c.uid && in.accept_word("PARTIAL")) {
+      in.space();
+      c.partial = in.partial_range();
     } else {
-      in.expected(c.uid ? "CHANGEDSINCE or VANISHED" : "CHANGEDSINCE");
+      in.expected(c.uid ? "CHANGEDSINCE, VANISHED or PARTIAL" : "CHANGEDSINCE");
     }
     if (in.accept(')'))
       break;

@@ -201,7 +201,7 @@ search_key search_reader::sequence(std::size_t depth) {
   return both;
 }
 
-std::uint8_t return_options(reader& in) {
+std::uint8_t return_options(reader& in, std::optional<result_range>* partial) {
   std::uint8_t options = 0;
   in.space();
   in.expect('(');
@@ -218,12 +218,18 @@ std::uint8_t return_options(reader& in) {
       options |= search_return::count;
     else if (in.accept_word("SAVE"))
       options |= search_return::save;
-    else
-      in.expected("MIN, MAX, ALL, COUNT or SAVE");
+    else if (partial != nullptr && !*partial && in.accept_word("PARTIAL")) {
+      in.space();
+      *partial = in.partial_range();
+      options |= search_return::partial;
+    } else
+      in.expected(partial != nullptr ? "MIN, MAX, ALL, COUNT, SAVE or PARTIAL" : "MIN, MAX, ALL, COUNT or SAVE");
     if (in.accept(')'))
       break;
     in.space();
   }
+  if ((options & search_return::partial) != 0 && (options & search_return::all) != 0) // RFC 9394 3.1
+    in.expected("either ALL or PARTIAL");
   return options;
 }
 
@@ -233,7 +239,7 @@ void parse(reader& in, commands::search& c) {
   in.space();
   if (in.accept_word("RETURN")) {
     c.extended = true;
-    c.returns = return_options(in);
+    c.returns = return_options(in, &c.partial);
     in.space();
   } else if (in.mode().rev2) { // RFC 9051 6.4.4: SEARCH without RETURN answers with ESEARCH as well
     c.extended = true;
@@ -294,7 +300,7 @@ void parse(reader& in, commands::sort& c) {
   in.space();
   if (in.accept_word("RETURN")) {
     c.extended = true;
-    c.returns = return_options(in);
+    c.returns = return_options(in, nullptr);
     in.space();
   }
   in.expect('(');

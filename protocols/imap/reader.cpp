@@ -1,5 +1,7 @@
 #include "protocols/imap/reader.hpp"
 
+#include <utility>
+
 #include <algorithm>
 #include <array>
 
@@ -160,6 +162,19 @@ std::uint32_t reader::nz_number(std::string_view what) {
     return 0;
   }
   return *value;
+}
+
+result_range reader::partial_range() {
+  result_range range;
+  range.from_end = accept('-');
+  range.first = nz_number("a number of a result");
+  expect(':');
+  if (range.from_end)
+    expect('-');
+  range.last = nz_number("a number of a result");
+  if (range.first > range.last)
+    std::swap(range.first, range.last);
+  return range;
 }
 
 sequence_set reader::set() {

@@ -71,6 +71,8 @@ public:
 
   std::uint64_t number64(std::string_view what);
   std::uint32_t nz_number(std::string_view what);
+  /// partial-range (RFC 9394 4): "1:500", or "-1:-100" from the end; either order.
+  result_range partial_range();
   sequence_set set();
   /// A mailbox name in its canonical form.
   std::string mailbox();

@@ -1,9 +1,50 @@
 // What SEARCH answers: the SEARCH response of RFC 3501, ESEARCH of RFC 9051, and the set that "$" stands for.
+#include <algorithm>
+
 #include "protocols/imap/response_writer.hpp"
 #include "protocols/imap/search_program.hpp"
 
 namespace merpati::imap {
 namespace {
+
+/// The numbers of `found` that `range` names, in the order of the mailbox.
+sequence_set some_of(const sequence_set& found, const result_range& range) {
+  auto [skipped, wanted] = slice_of(range, found.count());
+  sequence_set out;
+  for (auto each : found.ranges()) {
+    const std::size_t length = each.last - each.first + std::size_t{1};
+    if (skipped >= length) {
+      skipped -= length;
+      continue;
+    }
+    const auto taken = std::min(length - skipped, wanted);
+    if (taken == 0)
+      break;
+    const auto first = each.first + static_cast<std::uint32_t>(skipped);
+    out.add({first, first + static_cast<std::uint32_t>(taken - 1)});
+    skipped = 0;
+    wanted -= taken;
+  }
+  return out;
+}
+
+/// RFC 9394 3.1: the range as asked, and NIL where it names nothing.
+void write_partial(const sequence_set& found, const result_range& range, std::string& out) {
+  const std::string_view sign = range.from_end ? "-" : "";
+  out += " PARTIAL (";
+  out += sign;
+  write_number(range.first, out);
+  out += ':';
+  out += sign;
+  write_number(range.last, out);
+  out += ' ';
+  const auto part = some_of(found, range);
+  if (part.empty())
+    out += "NIL";
+  else
+    part.write(out);
+  out += ')';
+}
 
 void write_plain(const search_result& found, bool with_modseq, std::string& out) {
   out += "* SEARCH";
@@ -50,6 +91,8 @@ void write_search_result(std::string_view tag, const commands::search& command, 
       found.numbers.write(out);
     }
   }
+  if (command.partial)
+    write_partial(found.numbers, *command.partial, out);
   if ((returns & search_return::count) != 0)
     number(" COUNT ", found.numbers.count());
   if (with_modseq && !ranges.empty())
@@ -59,15 +102,13 @@ void write_search_result(std::string_view tag, const commands::search& command, 
 
 sequence_set saved_result(const commands::search& command, const sequence_set& uids) {
   bool everything = (command.returns & (search_return::all | search_return::count)) != 0;
-  bool ends = (command.returns & (search_return::min | search_return::max)) != 0;
-  if (everything || !ends || uids.ranges().empty())
+  bool some = command.partial || (command.returns & (search_return::min | search_return::max)) != 0;
+  if (everything || !some || uids.ranges().empty())
     return uids;
-  sequence_set kept;
+  sequence_set kept = command.partial ? some_of(uids, *command.partial) : sequence_set(); // RFC 9394 3.2
   if ((command.returns & search_return::min) != 0)
     kept.add(uids.ranges().front().first);
-  if ((command.returns & search_return::max) != 0 && uids.ranges().back().last != uids.ranges().front().first)
-    kept.add(uids.ranges().back().last);
-  if (kept.empty())
+  if ((command.returns & search_return::max) != 0)
     kept.add(uids.ranges().back().last);
   return kept;
 }

@@ -270,3 +270,36 @@ TEST_CASE("REPLACE puts a message in the place of another, in one step (RFC 8508
   peer->send("c REPLACE 1 INBOX {5+}\r\n\r\nabc\r\n");
   CHECK_THAT(peer->take(), contains("c NO [READ-ONLY]"));
 }
+
+TEST_CASE("PARTIAL takes some of the results of SEARCH, and of the messages of UID FETCH (RFC 9394)") {
+  small_site site;
+  for (const std::string subject : {"a", "b", "a", "a", "c", "a"})
+    site.deliver("alice", "Subject: " + subject + "\r\n\r\n");
+  auto peer = site.imap_as("alice");
+  say(*peer, "1 SELECT INBOX");
+  const auto found = [&](const std::string& options) {
+    auto answer = say(*peer, "s UID SEARCH RETURN (" + options + ") SUBJECT a");
+    return answer.substr(0, answer.find("\r\n"));
+  };
+  CHECK(found("PARTIAL 1:2") == "* ESEARCH (TAG \"s\") UID PARTIAL (1:2 1,3)");
+  CHECK(found("PARTIAL 4:2 COUNT") == "* ESEARCH (TAG \"s\") UID PARTIAL (2:4 3:4,6) COUNT 4");
+  CHECK(found("PARTIAL -1:-3") == "* ESEARCH (TAG \"s\") UID PARTIAL (-1:-3 3:4,6)");
+  CHECK(found("PARTIAL -4:-100 MIN") == "* ESEARCH (TAG \"s\") UID MIN 1 PARTIAL (-4:-100 1)");
+  CHECK(found("PARTIAL 5:9") == "* ESEARCH (TAG \"s\") UID PARTIAL (5:9 NIL)");
+  CHECK(found("PARTIAL 4:4294967295") == "* ESEARCH (TAG \"s\") UID PARTIAL (4:4294967295 6)");
+  for (const std::string wrong :
+       {"PARTIAL 0:1", "PARTIAL 1:*", "PARTIAL -1:2", "PARTIAL 1", "ALL PARTIAL 1:2", "PARTIAL 1:2 PARTIAL 3:4"})
+    CHECK_THAT(found(wrong), contains("s BAD "));
+  const auto saved = [&](const std::string& options) {
+    found("SAVE " + options);
+    return say(*peer, "u UID SEARCH $");
+  };
+  CHECK_THAT(saved("PARTIAL 2:3"), contains("* SEARCH 3 4\r\n"));
+  CHECK_THAT(saved("PARTIAL 2:3 MIN MAX"), contains("* SEARCH 1 3 4 6\r\n"));
+  CHECK_THAT(saved("PARTIAL 2:3 MAX COUNT"), contains("* SEARCH 1 3 4 6\r\n"));
+  CHECK_THAT(saved("PARTIAL 9:10"), contains("* SEARCH\r\n"));
+  CHECK(say(*peer, "2 UID FETCH 2:6 (UID) (PARTIAL -1:-2)")
+        == "* 5 FETCH (UID 5)\r\n* 6 FETCH (UID 6)\r\n2 OK FETCH completed\r\n");
+  CHECK(say(*peer, "3 UID FETCH 1:* (UID) (PARTIAL 7:9)") == "3 OK FETCH completed\r\n");
+  CHECK_THAT(say(*peer, "4 FETCH 1:* (UID) (PARTIAL 1:2)"), contains("4 BAD "));
+}
