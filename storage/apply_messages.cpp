@@ -351,6 +351,17 @@ result<outcome> change_set::carry_out(const store_flags& m) {
   return done;
 }
 
+result<void> change_set::add_all(const std::vector<add_message>& messages, outcome& done) {
+  for (const auto& message : messages) {
+    auto added = carry_out(message);
+    if (!added)
+      return tl::unexpected(added.error());
+    done.places.insert(done.places.end(), added->places.begin(), added->places.end());
+    done.waiting.insert(done.waiting.end(), added->waiting.begin(), added->waiting.end());
+  }
+  return {};
+}
+
 result<outcome> change_set::carry_out(const append_messages& m) {
   std::vector<message_row> replaced;
   if (m.replaced_in) {
@@ -361,13 +372,10 @@ result<outcome> change_set::carry_out(const append_messages& m) {
       return fail(errc::not_found, fmt::format("there is no message {}", m.replaced.value));
   }
   outcome done;
-  for (const auto& message : m.messages) {
-    auto added = carry_out(message);
-    if (!added)
-      return added;
-    done.places.insert(done.places.end(), added->places.begin(), added->places.end());
-    done.changed = added->changed;
-  }
+  if (auto added = add_all(m.messages, done); !added)
+    return tl::unexpected(added.error());
+  if (!done.places.empty())
+    done.changed = done.places.back().changed;
   for (const auto& row : replaced)
     remove_message(m.replaced_in, row);
   return done;

@@ -99,13 +99,8 @@ result<outcome> change_set::carry_out(const update_waiting& m) {
     delivered.push_back(std::move(*before));
   }
   outcome done;
-  for (const auto& replacement : m.replacements) {
-    auto added = carry_out(replacement);
-    if (!added)
-      return added;
-    done.places.insert(done.places.end(), added->places.begin(), added->places.end());
-    done.waiting.insert(done.waiting.end(), added->waiting.begin(), added->waiting.end());
-  }
+  if (auto added = add_all(m.replacements, done); !added)
+    return tl::unexpected(added.error());
   for (std::size_t i = 0; i < m.deliver.size(); ++i) {
     auto place = deliver(m.deliver[i], delivered[i]);
     if (!place)

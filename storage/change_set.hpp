@@ -119,6 +119,8 @@ private:
   void remove_message(mailbox_id id, const message_row& row);
   result<outcome> copy_rows(mailbox_id from, mailbox_id to, const std::vector<message_row>& rows, bool remove,
                             std::optional<timestamp> save_date);
+  /// Each of `messages` in turn; `done` gets their places and waiting rows.
+  result<void> add_all(const std::vector<add_message>& messages, outcome& done);
   struct resolved_target;
   result<void> check_message(const add_message& m) const;
   result<std::vector<resolved_target>> resolve_targets(const add_message& m, const message_plan& plan);

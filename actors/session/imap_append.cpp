@@ -116,7 +116,6 @@ runtime::task<imap::reply> imap_service::end_append() {
   auto code = imap::append_uid_code(done->places.front().uid_validity, ids);
   if (replaces) { // RFC 8508 3.4: told before EXPUNGE, so that the client knows the new one before the old one goes
     engine_.output() += "* OK [" + code + "] Replacement is there\r\n";
-    code = highest_modseq_code();
   }
   if (open_ && (replaces || open_->now->state().id == appended->mailbox)) {
     co_await refresh();

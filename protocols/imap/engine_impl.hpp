@@ -54,6 +54,7 @@ struct server_engine::impl {
   step line_done();
   step literal_announced(std::string_view line, literal_mark mark);
   step append_announced(commands::append what, literal_mark mark);
+  bool exceeds_literal_minus(const literal_mark& mark) const noexcept;
   std::optional<reply> unfit_message(const literal_mark& mark) const;
   step further_message(std::string_view line, literal_mark mark);
   step append_octets();

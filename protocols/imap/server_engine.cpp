@@ -6,6 +6,14 @@
 
 namespace merpati::imap {
 
+namespace {
+
+reply literal_minus_refusal() {
+  return {reply_status::bad, "TOOBIG", "Non-synchronising literal too big"};
+}
+
+} // namespace
+
 // ---- input: lines, literals, what is refused ----
 
 std::size_t server_engine::impl::line_limit() const noexcept {
@@ -146,14 +154,18 @@ std::optional<reply> server_engine::impl::refused_by_table(std::string_view line
   return std::nullopt;
 }
 
+bool server_engine::impl::exceeds_literal_minus(const literal_mark& mark) const noexcept {
+  const bool minus_only = !logged_in() || !options.literal_plus;
+  return minus_only && !mark.synchronising && mark.size_bytes > bounds().literal_minus; // RFC 7888 5
+}
+
 step server_engine::impl::literal_announced(std::string_view line, literal_mark mark) {
   if (auto refused = refused_by_table(line)) {
     refuse_literal(mark, *refused);
     return none();
   }
-  bool minus_only = !logged_in() || !options.literal_plus;
-  if (minus_only && !mark.synchronising && mark.size_bytes > bounds().literal_minus) { // RFC 7888 5
-    refuse_literal(mark, {reply_status::bad, "TOOBIG", "Non-synchronising literal too big"});
+  if (exceeds_literal_minus(mark)) {
+    refuse_literal(mark, literal_minus_refusal());
     return none();
   }
   if (append_head_of(line)) {
@@ -179,9 +191,8 @@ step server_engine::impl::literal_announced(std::string_view line, literal_mark 
 }
 
 std::optional<reply> server_engine::impl::unfit_message(const literal_mark& mark) const {
-  bool minus_only = !options.literal_plus;
-  if (minus_only && !mark.synchronising && mark.size_bytes > bounds().literal_minus) // RFC 7888 5
-    return reply{reply_status::bad, "TOOBIG", "Non-synchronising literal too big"};
+  if (exceeds_literal_minus(mark))
+    return literal_minus_refusal();
   if (mark.size_bytes == 0) // RFC 3502 6.3.11
     return no("", "A message can't be empty");
   if (mark.size_bytes > bounds().append_bytes)

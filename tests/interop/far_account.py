@@ -4,7 +4,6 @@ import imaplib
 import os
 import pathlib
 import subprocess
-import time
 import unittest
 
 import harness
@@ -87,13 +86,6 @@ class FarAccount(unittest.TestCase):
         self.ok(self.client.select(mailbox))
         self.ok(self.client.expunge())
         self.ok(self.client.unselect())
-
-    def await_far(self, holds, mailbox="INBOX"):
-        """Until the mailbox is as `holds` wants it, a minute at most; for programs that work on behind a screen."""
-        deadline = time.monotonic() + 60
-        while not holds(found := self.far(mailbox)):
-            self.assertLess(time.monotonic(), deadline, f"{mailbox} stays {found}")
-        return found
 
     # The program's side
 
